@@ -1,0 +1,1 @@
+"""Explanations of predictions: one protocol, one module per family of methods."""

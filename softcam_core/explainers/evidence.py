@@ -1,0 +1,60 @@
+"""SoftCAM's own evidence: no method on top of the network, but the network's last step."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from softcam_core.devices import describe_device
+from softcam_core.errors import SettingsError
+from softcam_core.explainers.base import Explanation, evaluating
+from softcam_core.imaging.image import MedicalImage
+from softcam_core.models.softcam import SoftCAM
+
+
+def explain_evidence(model: SoftCAM, image: MedicalImage) -> Explanation:
+    """One forward pass: the maps whose means are the logits.
+
+    Parameters
+    ----------
+    model : SoftCAM
+        Left as it was; it is run in eval mode.
+    image : MedicalImage
+
+    Returns
+    -------
+    Explanation
+        With ``abs(grid.mean((1, 2)) - logits)`` within float32 rounding.
+
+    Raises
+    ------
+    SettingsError
+        When the model's input does not fit the device's memory, or is too small for the network.
+    """
+    prepared = model.card.preprocessing.apply(image)
+    height, width = prepared.geometry.input_size
+    batch = torch.from_numpy(prepared.array)[None].to(model.device)
+    start = time.perf_counter()
+    try:
+        with evaluating(model), torch.inference_mode():
+            logits, maps = model(batch)
+            probabilities = model.probabilities(logits)
+            arrays = [tensor[0].float().cpu().numpy() for tensor in (logits, probabilities, maps)]
+    except torch.OutOfMemoryError as error:
+        torch.cuda.empty_cache()
+        reason = f"an input of {height} x {width} pixels does not fit the memory of {model.device}"
+        raise SettingsError(image.source, reason, "Run on the CPU, or use a model with a smaller input.") from error
+    if arrays[2].size == 0:
+        reason = f"an input of {height} x {width} pixels is too small for {model.card.architecture}"
+        raise SettingsError(image.source, reason, "Open a larger image, or use a model that resizes its input.")
+    return Explanation(
+        method="evidence",
+        card=model.card,
+        logits=arrays[0],
+        probabilities=arrays[1],
+        grid=arrays[2],
+        geometry=prepared.geometry,
+        seconds=time.perf_counter() - start,
+        device=describe_device(model.device),
+    )

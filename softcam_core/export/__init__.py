@@ -1,0 +1,1 @@
+"""Explanations as files for people: pictures and tables."""

@@ -1,0 +1,1 @@
+"""Networks whose prediction is the mean of their evidence map."""

@@ -1,0 +1,3 @@
+"""The notice that the window and every export carry."""
+
+NOTICE = "Research use only. Not for diagnostic use."
