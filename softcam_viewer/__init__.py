@@ -1,0 +1,1 @@
+"""The SoftCAM viewer: a desktop application on top of `softcam_core`."""

@@ -191,6 +191,16 @@ class Geometry:
         out[..., inside[0], inside[1]] = averages[0] @ grid @ averages[1].T
         return out
 
+    def at(self, grid: npt.NDArray[np.generic], row: int, column: int) -> float:
+        """Value of `on_image` at one pixel: (h, w) grid, row and column of the pixel."""
+        weights = []
+        for axis, (cells, pixel) in enumerate(zip(grid.shape, (row, column), strict=True)):
+            edges = self._pixel_edges(axis, cells)[pixel : pixel + 2]
+            if edges[1] <= edges[0]:
+                return float("nan")
+            weights.append(tent_integrals(edges, cells)[0] / (edges[1] - edges[0]))
+        return float(weights[0] @ grid @ weights[1])
+
     def shares(self, grid: npt.NDArray[np.generic]) -> FloatArray:
         """Each image pixel's exact share of the grid's mean.
 

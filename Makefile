@@ -1,0 +1,61 @@
+# Everything a person or CI does with this repository. `make help` lists it.
+PY := .venv/bin/python
+# Caches and settings of the programs stay in the checkout.
+BOX := XDG_CACHE_HOME=$(CURDIR)/build/cache XDG_CONFIG_HOME=$(CURDIR)/build/config XDG_DATA_HOME=$(CURDIR)/build/data
+NIH ?= ../shared/data/cxr_nih_train320
+
+.PHONY: help setup setup-dev demo test test-slow lint types check screenshots demo-model demo-cases study-demo bench-ui nih clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+setup: ## install what the programs need
+	@tools/system-packages.sh window
+	@tools/setup.sh run
+
+setup-dev: ## install what tests and linters need
+	@tools/system-packages.sh test
+	@tools/setup.sh dev
+
+demo: setup ## open the viewer on the demo cases (without a display: build/demo.png)
+	@mkdir -p build
+	@if [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || [ "$$(uname -s)" != Linux ]; then \
+		$(BOX) $(PY) -m softcam_viewer --demo; \
+	else \
+		echo "No display: rendering the window offscreen"; \
+		$(BOX) QT_QPA_PLATFORM=offscreen $(PY) -m softcam_viewer --demo --screenshot build/demo.png; \
+	fi
+
+test: setup-dev ## run the tests
+	$(BOX) $(PY) -m pytest
+
+test-slow: setup-dev ## run the tests that take minutes
+	$(BOX) $(PY) -m pytest -m slow
+
+lint: setup-dev ## check style and import contracts
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	.venv/bin/lint-imports
+
+types: setup-dev ## check types
+	$(PY) -m mypy
+
+check: lint types test ## all that CI checks
+
+screenshots: setup ## remake the pictures in docs/
+	$(BOX) QT_QPA_PLATFORM=offscreen $(PY) tools/screenshots.py
+
+demo-cases: setup ## remake resources/demo/cases
+	$(BOX) $(PY) tools/demo_cases.py
+
+demo-model: setup ## train resources/demo/model.safetensors from phantoms
+	$(BOX) $(PY) tools/demo_model.py
+
+study-demo: setup ## measure the demo model on unseen phantoms
+	$(BOX) $(PY) benchmarks/study_demo.py
+
+bench-ui: setup ## measure the window's speed
+	$(BOX) QT_QPA_PLATFORM=offscreen $(PY) benchmarks/bench_ui.py
+
+clean: ## remove what was built
+	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

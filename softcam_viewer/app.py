@@ -1,0 +1,109 @@
+"""Builds the application and hands its parts to each other."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from softcam_core import __version__
+from softcam_viewer.jobs.lanes import ThreadLane
+from softcam_viewer.model.session import Session
+from softcam_viewer.ui.main_window import MainWindow
+from softcam_viewer.ui.theme import THEMES, apply_theme
+
+POLL_MS = 40
+
+
+class Viewer:
+    """The application's parts, and their end.
+
+    Parameters
+    ----------
+    app : QApplication
+    device : str
+        Where networks run.
+    theme : str
+        "dark" or "light".
+    """
+
+    def __init__(self, app: QApplication, device: str = "auto", theme: str = "dark") -> None:
+        apply_theme(app, THEMES[theme])
+        self.lanes = [ThreadLane(name) for name in ("case", "model", "preview")]
+        self.session = Session(*self.lanes, device=device)
+        self.window = MainWindow(self.session)
+
+    @property
+    def is_idle(self) -> bool:
+        """True when nothing is being read or computed."""
+        return all(lane.is_idle for lane in self.lanes)
+
+    def close(self) -> None:
+        """End the background threads."""
+        self.window.close()
+        for lane in self.lanes:
+            lane.shut_down()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``softcam-viewer``; returns its exit code."""
+    arguments = _parser().parse_args(argv)
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)
+    app.setApplicationName("softcam-viewer")
+    viewer = Viewer(app, arguments.device, arguments.theme)
+    messages: list[str] = []
+    viewer.session.failed.connect(messages.append)
+
+    def start() -> None:
+        # Only now: what is opened imports torch, and the window must not wait for it.
+        if arguments.demo:
+            viewer.window.open_demo()
+        if arguments.model:
+            viewer.session.open_model(arguments.model)
+        if arguments.paths:
+            viewer.session.open_paths(arguments.paths)
+        if arguments.screenshot:
+            poll.start(POLL_MS)
+
+    def take_screenshot() -> None:
+        if not viewer.is_idle:
+            return
+        poll.stop()
+        arguments.screenshot.parent.mkdir(parents=True, exist_ok=True)
+        if viewer.window.grab().save(str(arguments.screenshot)):
+            sys.stdout.write(f"Wrote {arguments.screenshot}\n")
+        else:
+            messages.append(f"{arguments.screenshot}: cannot be written.")
+        app.quit()
+
+    poll = QTimer()
+    poll.timeout.connect(take_screenshot)
+    viewer.window.painted.connect(start)
+    viewer.window.show()
+    viewer.window.pane.view.setFocus()
+    code = app.exec()
+    viewer.close()
+    if arguments.screenshot and messages:
+        sys.stderr.write("".join(f"softcam-viewer: {message}\n" for message in messages))
+        return 2
+    return int(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="softcam-viewer",
+        description="Look inside medical image classifiers. Research use only. Not for diagnostic use.",
+    )
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="images, or folders of images")
+    parser.add_argument("--model", type=Path, help="a SoftCAM model (.safetensors)")
+    parser.add_argument("--demo", action="store_true", help="open the bundled demo cases and model")
+    parser.add_argument("--device", default="auto", help="auto (CUDA when present), cpu, cuda or cuda:N")
+    parser.add_argument("--theme", choices=sorted(THEMES), default="dark")
+    parser.add_argument("--screenshot", type=Path, metavar="PNG", help="write a picture of the window and quit")
+    parser.add_argument("--version", action="version", version=f"softcam-viewer {__version__}")
+    return parser

@@ -1,0 +1,1 @@
+"""The image, what lies over it and the scale beside it."""

@@ -1,0 +1,188 @@
+"""The prediction: probability of each class, and the logit as what it is, the mean of the map."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from softcam_viewer.model.overlay import ledger
+from softcam_viewer.model.session import Session
+from softcam_viewer.ui.canvas.color_bar import decimals_for, signed_number
+from softcam_viewer.ui.elided_label import ElidedLabel
+from softcam_viewer.ui.panels.section import Section
+from softcam_viewer.ui.theme import current_theme
+
+
+class ClassBar(QWidget):
+    """Name, probability and a bar; a click shows the class."""
+
+    clicked = Signal(int)
+
+    def __init__(self, index: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._index = index
+        self._name, self._probability, self._color, self._strong = "", 0.0, "", False
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def show_class(self, name: str, probability: float, logit: float, *, color: str, strong: bool) -> None:
+        """Show a class."""
+        self._name, self._probability, self._color, self._strong = name, probability, color, strong
+        text = f"{name}: probability {percent(probability)}, logit {signed_number(logit, 3)}"
+        self.setToolTip(text)
+        self.setAccessibleName(text)
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Qt: one line and a bar."""
+        return QSize(120, 34)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Qt: choose the class."""
+        self.clicked.emit(self._index)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Qt: draw."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        theme = current_theme()
+        font = QFont(self.font())
+        font.setWeight(QFont.Weight.DemiBold if self._strong else QFont.Weight.Normal)
+        painter.setFont(font)
+        painter.setPen(QColor(theme.text))
+        line = QRectF(0, 0, self.width(), 20)
+        number = percent(self._probability)
+        room = self.width() - painter.fontMetrics().horizontalAdvance(number) - 12
+        name = painter.fontMetrics().elidedText(self._name, Qt.TextElideMode.ElideMiddle, room)
+        painter.drawText(line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
+        painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, number)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(theme.line))
+        painter.drawRoundedRect(QRectF(0, 25, self.width(), 4), 2, 2)
+        painter.setBrush(QColor(self._color or theme.accent))
+        painter.drawRoundedRect(QRectF(0, 25, max(4.0, self.width() * self._probability), 4), 2, 2)
+
+
+class PredictionPanel(Section):
+    """Class bars."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__("Prediction", parent)
+        self._session = session
+        self._empty = QLabel()
+        self._empty.setObjectName("muted")
+        self._empty.setWordWrap(True)
+        self.content.addWidget(self._empty)
+        self._bars: list[ClassBar] = []
+        self._rows = QVBoxLayout()
+        self._rows.setSpacing(8)
+        self.content.addLayout(self._rows)
+        for signal in (session.model_changed, session.explanation_changed, session.overlay_changed):
+            signal.connect(self.refresh)
+        session.busy_changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the session's explanation."""
+        session, explanation, theme = self._session, self._session.explanation, current_theme()
+        self._empty.setVisible(explanation is None)
+        if explanation is None:
+            self._empty.setText(
+                "No model is open. File → Open model… takes a SoftCAM .safetensors file."
+                if session.model is None
+                else session.busy or "Open an image to see what the model makes of it."
+            )
+        names = explanation.class_names if explanation else ()
+        while len(self._bars) > len(names):
+            self._bars.pop().deleteLater()
+        while len(self._bars) < len(names):
+            bar = ClassBar(len(self._bars))
+            bar.clicked.connect(self._on_class_clicked)
+            self._bars.append(bar)
+            self._rows.addWidget(bar)
+        if explanation is None:
+            self.remark.setText("")
+            return
+        self.remark.setText("softmax" if explanation.card.task == "single_label" else "each class by itself")
+        colors = {session.overlay.target: theme.evidence_for, session.overlay.against: theme.evidence_against}
+        for index, bar in enumerate(self._bars):
+            bar.show_class(
+                names[index],
+                float(explanation.probabilities[index]),
+                float(explanation.logits[index]),
+                color=colors.get(index, theme.muted),
+                strong=index == explanation.predicted,
+            )
+
+    def _on_class_clicked(self, index: int) -> None:
+        settings = self._session.overlay
+        if index == settings.target:
+            return
+        against = settings.target if settings.against == index else settings.against
+        self._session.set_overlay(target=index, against=against)
+
+
+class LedgerPanel(Section):
+    """What the logit is made of, exactly."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__("Evidence ledger", parent)
+        self._session = session
+        self._grid = QGridLayout()
+        self._grid.setHorizontalSpacing(12)
+        self._grid.setVerticalSpacing(7)
+        self._grid.setColumnStretch(0, 1)
+        self.content.addLayout(self._grid)
+        self._cells: list[list[QLabel]] = []
+        for row in range(5):
+            cells: list[QLabel] = [ElidedLabel(), QLabel(), QLabel()]
+            for column, cell in enumerate(cells):
+                if row == 0:
+                    cell.setObjectName("muted")
+                elif row == 4:
+                    cell.setObjectName("strong")
+                if column:
+                    cell.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                    cell.setMinimumWidth(64)
+                self._grid.addWidget(cell, row, column)
+            self._cells.append(cells)
+        self._mean = QLabel()
+        self._mean.setObjectName("accent")
+        self._mean.setWordWrap(True)
+        self.content.addWidget(self._mean)
+        session.explanation_changed.connect(self.refresh)
+        session.overlay_changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the session's ledger."""
+        explanation, overlay, settings = self._session.explanation, self._session.overlay_map, self._session.overlay
+        self.setVisible(explanation is not None and overlay is not None)
+        if explanation is None or overlay is None:
+            return
+        total = explanation.map_of(settings.target, settings.against).mean(dtype=float)
+        name = "log-odds" if settings.against is not None else "logit"
+        self.remark.setText(f"adds up to the {name}")
+        lines = ledger(overlay, settings.threshold)
+        # One number of decimals for the column, or nobody could add it up.
+        decimals = decimals_for(max(abs(line.contribution) for line in lines), 3)
+        summed = signed_number(float(total), decimals)
+        rows = [("", "Area", name.capitalize())]
+        rows += [(n.title, f"{n.area:.1%}".replace("%", " %"), signed_number(n.contribution, decimals)) for n in lines]
+        rows.append(("Sum", "", summed))
+        for cells, texts in zip(self._cells, rows, strict=True):
+            for cell, text in zip(cells, texts, strict=True):
+                cell.setText(text)
+        height, width = overlay.grid_size
+        self._mean.setText(f"{name.capitalize()} {summed} is the mean of {height} × {width} evidence cells.")
+
+
+def percent(probability: float) -> str:
+    """Probability for people: never "100 %" or "0 %" for what is not certain."""
+    share = probability * 100
+    if 99.95 <= share < 100:
+        return "> 99.9 %"
+    if 0 < share < 0.05:
+        return "< 0.1 %"
+    return f"{share:.1f} %"

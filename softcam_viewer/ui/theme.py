@@ -1,0 +1,184 @@
+"""Colours, spacing and fonts: one dark and one light theme, and the style sheet made from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtGui import QColor, QFont, QPalette
+from PySide6.QtWidgets import QApplication
+
+from softcam_core.resources import resource
+
+FONT_FAMILIES = ["Inter", "SF Pro Text", "Segoe UI", "Noto Sans", "Open Sans", "DejaVu Sans"]
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Colours ("#rrggbb") by what they are for."""
+
+    name: str
+    background: str
+    canvas: str
+    panel: str
+    raised: str
+    line: str
+    text: str
+    muted: str
+    accent: str
+    on_accent: str
+    evidence_for: str
+    evidence_against: str
+    ok: str
+    warning: str
+    error: str
+
+
+DARK = Theme(
+    name="dark",
+    background="#12151a",
+    canvas="#0b0d11",
+    panel="#191d24",
+    raised="#222832",
+    line="#2c3440",
+    text="#e7eaf0",
+    muted="#93a0b4",
+    accent="#56b8ff",
+    on_accent="#0b1016",
+    evidence_for="#ff9a3c",
+    evidence_against="#4aa3ff",
+    ok="#5ad19a",
+    warning="#ffcc66",
+    error="#ff6b6b",
+)
+
+LIGHT = Theme(
+    name="light",
+    background="#eef1f5",
+    canvas="#12151a",  # films are read on black in either theme
+    panel="#ffffff",
+    raised="#f1f4f8",
+    line="#d3dae4",
+    text="#1b2330",
+    muted="#586577",
+    accent="#0b6fc2",
+    on_accent="#ffffff",
+    evidence_for="#c25e00",
+    evidence_against="#0b6fc2",
+    ok="#13794a",
+    warning="#8a5a00",
+    error="#c02929",
+)
+
+THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
+
+
+def _icon(name: str, theme: Theme) -> str:
+    return resource(f"icons/{name}-{theme.name}.svg").as_posix()
+
+
+def _style_sheet(t: Theme) -> str:
+    return f"""
+QWidget {{ color: {t.text}; background: transparent; font-size: 13px; }}
+QMainWindow, QDialog, #central {{ background: {t.background}; }}
+QToolTip {{ color: {t.text}; background: {t.raised}; border: 1px solid {t.line}; padding: 4px 6px; }}
+
+#header {{ background: {t.panel}; border-bottom: 1px solid {t.line}; }}
+QMenuBar {{ background: transparent; padding: 3px; spacing: 4px; }}
+QMenuBar::item {{ padding: 5px 10px; border-radius: 5px; }}
+QMenuBar::item:selected {{ background: {t.raised}; }}
+QMenu {{ background: {t.panel}; border: 1px solid {t.line}; padding: 6px; }}
+QMenu::item {{ padding: 6px 28px 6px 12px; border-radius: 4px; }}
+QMenu::item:selected {{ background: {t.accent}; color: {t.on_accent}; }}
+QMenu::item:disabled {{ color: {t.muted}; background: transparent; }}
+QMenu::separator {{ height: 1px; background: {t.line}; margin: 5px 8px; }}
+
+QSplitter::handle {{ background: {t.line}; }}
+#panel, QScrollArea#panel > QWidget > QWidget {{ background: {t.panel}; }}
+#section {{ border-bottom: 1px solid {t.line}; }}
+#panelTitle {{ color: {t.muted}; font-size: 11px; font-weight: 600; letter-spacing: 0.6px; }}
+#muted {{ color: {t.muted}; }}
+#strong {{ font-weight: 600; }}
+#accent {{ color: {t.accent}; }}
+#paneTitle {{ font-size: 14px; font-weight: 600; }}
+#emptyTitle {{ font-size: 19px; font-weight: 600; }}
+#canvas {{ background: {t.canvas}; border: none; }}
+#paneHeader {{ background: {t.background}; }}
+#notice {{ color: {t.warning}; font-weight: 600; }}
+#statusLine {{ background: {t.panel}; border-top: 1px solid {t.line}; }}
+#message {{ background: {t.raised}; border: 1px solid {t.error}; border-radius: 6px; }}
+#messageMark {{ color: {t.error}; font-size: 15px; }}
+
+QPushButton, QToolButton {{ background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px;
+    padding: 6px 14px; }}
+QPushButton:hover, QToolButton:hover {{ border-color: {t.muted}; }}
+QPushButton:focus, QComboBox:focus, QLineEdit:focus {{ border-color: {t.accent}; }}
+QPushButton:disabled {{ color: {t.muted}; }}
+QPushButton#primary {{ background: {t.accent}; color: {t.on_accent}; border-color: {t.accent}; font-weight: 600; }}
+QToolButton#flat {{ background: transparent; border: none; padding: 2px 6px; color: {t.muted}; }}
+
+QLineEdit {{ background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px; padding: 6px 9px;
+    selection-background-color: {t.accent}; selection-color: {t.on_accent}; }}
+QComboBox {{ background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px; padding: 5px 9px; }}
+QComboBox:disabled, QCheckBox:disabled, QLabel:disabled {{ color: {t.muted}; }}
+QComboBox::drop-down {{ border: none; width: 22px; }}
+QComboBox::down-arrow {{ image: url({_icon("chevron", t)}); width: 12px; height: 12px; }}
+QComboBox QAbstractItemView {{ background: {t.panel}; border: 1px solid {t.line}; outline: none; padding: 4px;
+    selection-background-color: {t.accent}; selection-color: {t.on_accent}; }}
+QCheckBox {{ spacing: 8px; }}
+QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {t.muted}; border-radius: 3px;
+    background: {t.raised}; }}
+QCheckBox::indicator:checked {{ background: {t.accent}; border-color: {t.accent};
+    image: url({_icon("check", t)}); }}
+QCheckBox::indicator:disabled {{ background: {t.line}; border-color: {t.line}; }}
+
+QSlider {{ min-height: 22px; }}
+QSlider::groove:horizontal {{ height: 4px; background: {t.line}; border-radius: 2px; }}
+QSlider::sub-page:horizontal {{ background: {t.accent}; border-radius: 2px; }}
+QSlider::sub-page:horizontal:disabled {{ background: {t.line}; }}
+QSlider::handle:horizontal {{ width: 14px; height: 14px; margin: -5px 0; border-radius: 7px; background: {t.text}; }}
+QSlider::handle:horizontal:disabled {{ background: {t.muted}; }}
+QSlider::handle:horizontal:focus {{ background: {t.accent}; }}
+
+QListView {{ background: {t.panel}; border: none; outline: none; }}
+QScrollArea {{ border: none; }}
+QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
+QScrollBar::handle:vertical {{ background: {t.line}; border-radius: 4px; min-height: 32px; margin: 1px; }}
+QScrollBar::handle:vertical:hover {{ background: {t.muted}; }}
+QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page {{ height: 0; width: 0;
+    background: none; }}
+"""
+
+
+def current_theme() -> Theme:
+    """The theme that `apply_theme` set last."""
+    app = QApplication.instance()
+    name = app.property("theme") if app else None
+    return THEMES.get(str(name), DARK)
+
+
+def apply_theme(app: QApplication, theme: Theme) -> None:
+    """Give the whole application a theme."""
+    app.setProperty("theme", theme.name)
+    app.setStyle("Fusion")  # the one style that takes a style sheet alike on all systems
+    font = QFont()
+    font.setFamilies(FONT_FAMILIES)
+    font.setPixelSize(13)
+    app.setFont(font)
+    palette = QPalette()
+    for role, color in {
+        QPalette.ColorRole.Window: theme.background,
+        QPalette.ColorRole.WindowText: theme.text,
+        QPalette.ColorRole.Base: theme.panel,
+        QPalette.ColorRole.AlternateBase: theme.raised,
+        QPalette.ColorRole.Text: theme.text,
+        QPalette.ColorRole.Button: theme.raised,
+        QPalette.ColorRole.ButtonText: theme.text,
+        QPalette.ColorRole.Highlight: theme.accent,
+        QPalette.ColorRole.HighlightedText: theme.on_accent,
+        QPalette.ColorRole.PlaceholderText: theme.muted,
+        QPalette.ColorRole.ToolTipBase: theme.raised,
+        QPalette.ColorRole.ToolTipText: theme.text,
+    }.items():
+        palette.setColor(role, QColor(color))
+    app.setPalette(palette)
+    app.setStyleSheet(_style_sheet(theme))
