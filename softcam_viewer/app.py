@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QMessageLogContext, QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
 from softcam_core import __version__
@@ -17,6 +18,13 @@ from softcam_viewer.ui.main_window import MainWindow
 from softcam_viewer.ui.theme import THEMES, apply_theme
 
 POLL_MS = 40
+QT_LEVELS = {
+    QtMsgType.QtDebugMsg: logging.DEBUG,
+    QtMsgType.QtInfoMsg: logging.INFO,
+    QtMsgType.QtWarningMsg: logging.WARNING,
+    QtMsgType.QtCriticalMsg: logging.ERROR,
+    QtMsgType.QtFatalMsg: logging.CRITICAL,
+}
 
 
 class Viewer:
@@ -33,8 +41,8 @@ class Viewer:
 
     def __init__(self, app: QApplication, device: str = "auto", theme: str = "dark") -> None:
         apply_theme(app, THEMES[theme])
-        self.lanes = [ThreadLane(name) for name in ("case", "model", "preview")]
-        self.session = Session(*self.lanes, device=device)
+        case, model, preview = self.lanes = tuple(ThreadLane(name) for name in ("case", "model", "preview"))
+        self.session = Session(case, model, preview, device)
         self.window = MainWindow(self.session)
 
     @property
@@ -49,9 +57,17 @@ class Viewer:
             lane.shut_down()
 
 
+def log_qt_message(kind: QtMsgType, context: QMessageLogContext, text: str | None) -> None:
+    """Pass Qt's messages on to logging."""
+    # The offscreen platform says this at each start; it has no window manager to tell sizes to.
+    level = logging.DEBUG if text and "propagateSizeHints" in text else QT_LEVELS[kind]
+    logging.getLogger("qt").log(level, "%s", text)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``softcam-viewer``; returns its exit code."""
     arguments = _parser().parse_args(argv)
+    qInstallMessageHandler(log_qt_message)
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
     app.setApplicationName("softcam-viewer")

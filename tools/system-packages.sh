@@ -6,7 +6,7 @@ set -eu
 
 window="libegl1 libgl1 libxkbcommon0 libfontconfig1 libdbus-1-3 libglib2.0-0 fonts-dejavu-core fonts-inter \
 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0"
-test="xvfb xauth"
+test="xvfb xauth xdotool"
 
 case "${1:-}" in
     window) wanted=$window ;;

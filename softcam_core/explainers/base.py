@@ -77,7 +77,7 @@ class Explanation:
         offset that softmax ignores is gone.
         """
         grid = self.grid[self.index(target)]
-        return grid if against is None else grid - self.grid[self.index(against)]
+        return np.asarray(grid if against is None else grid - self.grid[self.index(against)], dtype=np.float32)
 
     def on_image(self, target: Class, against: Class | None = None) -> npt.NDArray[np.float32]:
         """Map spread over the original pixels.

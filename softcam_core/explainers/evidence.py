@@ -10,7 +10,7 @@ from softcam_core.devices import describe_device
 from softcam_core.errors import SettingsError
 from softcam_core.explainers.base import Explanation, evaluating
 from softcam_core.imaging.image import MedicalImage
-from softcam_core.models.softcam import SoftCAM
+from softcam_core.models.softcam import ALWAYS_LARGE_ENOUGH, SoftCAM
 
 
 def explain_evidence(model: SoftCAM, image: MedicalImage) -> Explanation:
@@ -45,9 +45,12 @@ def explain_evidence(model: SoftCAM, image: MedicalImage) -> Explanation:
         torch.cuda.empty_cache()
         reason = f"an input of {height} x {width} pixels does not fit the memory of {model.device}"
         raise SettingsError(image.source, reason, "Run on the CPU, or use a model with a smaller input.") from error
-    if arrays[2].size == 0:
+    except RuntimeError as error:
+        if min(height, width) >= ALWAYS_LARGE_ENOUGH:
+            raise
         reason = f"an input of {height} x {width} pixels is too small for {model.card.architecture}"
-        raise SettingsError(image.source, reason, "Open a larger image, or use a model that resizes its input.")
+        advice = "Open a larger image, or use a model that resizes its input."
+        raise SettingsError(image.source, reason, advice) from error
     return Explanation(
         method="evidence",
         card=model.card,

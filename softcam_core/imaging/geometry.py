@@ -17,6 +17,7 @@ crop, and nothing has to be rescaled afterwards. At an even whole-number factor 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +53,7 @@ def tent_integrals(edges: FloatArray, cells: int) -> FloatArray:
     return inner
 
 
-def upsample(grid: npt.NDArray[np.generic], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+def upsample(grid: npt.NDArray[np.floating[Any]], size: tuple[int, int]) -> npt.NDArray[np.float32]:
     """Pixel averages of the bilinear surface through a grid.
 
     Parameters
@@ -168,7 +169,7 @@ class Geometry:
             edges[-1] = cells  # float rounding must not leave a sliver outside
         return np.asarray(edges, dtype=np.float64)
 
-    def on_image(self, grid: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+    def on_image(self, grid: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
         """Spread a grid over the image.
 
         Parameters
@@ -191,7 +192,7 @@ class Geometry:
         out[..., inside[0], inside[1]] = averages[0] @ grid @ averages[1].T
         return out
 
-    def at(self, grid: npt.NDArray[np.generic], row: int, column: int) -> float:
+    def at(self, grid: npt.NDArray[np.floating[Any]], row: int, column: int) -> float:
         """Value of `on_image` at one pixel: (h, w) grid, row and column of the pixel."""
         weights = []
         for axis, (cells, pixel) in enumerate(zip(grid.shape, (row, column), strict=True)):
@@ -201,7 +202,7 @@ class Geometry:
             weights.append(tent_integrals(edges, cells)[0] / (edges[1] - edges[0]))
         return float(weights[0] @ grid @ weights[1])
 
-    def shares(self, grid: npt.NDArray[np.generic]) -> FloatArray:
+    def shares(self, grid: npt.NDArray[np.floating[Any]]) -> FloatArray:
         """Each image pixel's exact share of the grid's mean.
 
         Parameters

@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+# Numbers of any width, as image files hold them.
+Pixels = npt.NDArray[np.integer[Any] | np.floating[Any]]
+
 VoiFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
+
+_TINY = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +35,44 @@ class Window:
     @classmethod
     def from_limits(cls, lower: float, upper: float) -> "Window":
         """Window that is black at ``lower`` and white at ``upper``."""
-        return cls((lower + upper) / 2, max(upper - lower, np.finfo(np.float32).tiny))
+        return cls((lower + upper) / 2, max(upper - lower, _TINY))
+
+    @classmethod
+    def from_percentiles(cls, values: Pixels, lower: float = 0.5, upper: float = 99.5) -> "Window":
+        """Window between two percentiles of finite values, between their extremes where these are equal.
+
+        Constant values give a window of width 1 around them.
+        """
+        for limits in ((lower, upper), (0.0, 100.0)):
+            # "nearest" only picks values: interpolating between the largest floats would overflow.
+            picked = np.percentile(np.asarray(values, dtype=np.float32), limits, method="nearest")
+            black, white = float(picked[0]), float(picked[1])
+            if black < white:
+                return cls.from_limits(black, white)
+        return cls(black, 1.0)
 
     @property
     def limits(self) -> tuple[float, float]:
         """Values shown as black and as white (for SIGMOID: where its tangent in the centre meets them)."""
         if self.function == "LINEAR":
             # PS3.3 C.11.2.1.2.1: the full output range covers width - 1 input values.
-            half = max(self.width - 1, np.finfo(np.float32).tiny) / 2
+            half = max(self.width - 1, _TINY) / 2
             return self.center - 0.5 - half, self.center - 0.5 + half
         return self.center - self.width / 2, self.center + self.width / 2
 
-    def apply(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+    def apply(self, values: Pixels) -> npt.NDArray[np.float32]:
         """Map values of any shape to grey levels in [0, 1], float32 of the same shape."""
         x = np.asarray(values, dtype=np.float32)
-        if self.function == "SIGMOID":
-            exponent = np.clip(-4 * (x - self.center) / self.width, -80, 80)
-            return np.asarray(1 / (1 + np.exp(exponent)), dtype=np.float32)
         lower, upper = self.limits
-        return np.clip((x - np.float32(lower)) / np.float32(upper - lower), 0, 1, dtype=np.float32)
+        if upper - lower <= _TINY:
+            # LINEAR of width 1, or limits that coincide: a step, as PS3.3 has it.
+            return (x > lower).astype(np.float32)
+        with np.errstate(over="ignore"):  # what overflows is clipped anyway
+            if self.function == "SIGMOID":
+                exponent = np.clip(-4 * (x - self.center) / self.width, -80, 80)
+                return np.asarray(1 / (1 + np.exp(exponent)), dtype=np.float32)
+            shown = (x - np.float32(lower)) / np.float32(upper - lower)
+        return np.asarray(np.clip(shown, 0, 1), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +120,9 @@ class MedicalImage:
     """
 
     source: Path
-    pixels: npt.NDArray[np.generic]
-    values: npt.NDArray[np.generic]
-    presentation: npt.NDArray[np.generic]
+    pixels: Pixels
+    values: Pixels
+    presentation: Pixels
     window: Window
     window_presets: tuple[tuple[str, Window], ...] = ()
     inverted: bool = False

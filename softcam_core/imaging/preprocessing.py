@@ -8,6 +8,8 @@ import numpy.typing as npt
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from softcam_core.errors import ImageReadError
+from softcam_core.imaging.checks import MAX_PIXELS
 from softcam_core.imaging.geometry import Geometry
 from softcam_core.imaging.image import MedicalImage
 
@@ -73,8 +75,18 @@ class Preprocessing(BaseModel):
         -------
         ndarray, (h, w) or (h, w, 3) float32 in [0, 1]
             Grey images stay one channel.
+
+        Raises
+        ------
+        ImageReadError
+            For an image so long and thin that resizing its shorter side gives more than `MAX_PIXELS`.
         """
-        shown, geometry = image.display(), self.geometry(image.size)
+        geometry = self.geometry(image.size)
+        if geometry.resized[0] * geometry.resized[1] > MAX_PIXELS:
+            (height, width), (h, w) = image.size, geometry.resized
+            reason = f"its {height:,} x {width:,} pixels would become {h:,} x {w:,} for the model"
+            raise ImageReadError(image.source, reason, "Cut out the part of interest.")
+        shown = image.display()
         planes = [shown] if shown.ndim == 2 else list(np.moveaxis(shown, -1, 0))
         cropped = [_crop(_resize(plane, geometry.resized), geometry) for plane in planes]
         return cropped[0] if shown.ndim == 2 else np.stack(cropped, axis=-1)

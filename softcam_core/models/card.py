@@ -8,6 +8,7 @@ from softcam_core.imaging.preprocessing import Preprocessing
 
 Task = Literal["single_label", "multi_label"]
 
+# The newest version this program reads.
 CARD_VERSION = 1
 
 
@@ -36,7 +37,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Literal[1] = CARD_VERSION
+    version: Literal[1] = 1
     name: str = Field(min_length=1, max_length=200)
     architecture: str
     class_names: tuple[str, ...] = Field(min_length=1)

@@ -106,7 +106,9 @@ def load_model(path: Path | str, device: torch.device | str = "cpu") -> SoftCAM:
     with torch.device("meta"):
         model = build(card)
     _check_tensors(path, model, tensors)
-    model.load_state_dict(tensors, assign=True)
+    # Weights kept in half or double precision run as the network's own.
+    own = {name: tensor.dtype for name, tensor in model.state_dict().items()}
+    model.load_state_dict({name: tensor.to(own[name]) for name, tensor in tensors.items()}, assign=True)
     return model.to(device).eval()
 
 
@@ -183,7 +185,9 @@ def _check_tensors(path: Path, model: SoftCAM, tensors: dict[str, Tensor]) -> No
             )
         raise CheckpointError(path, reason, "Export it again.")
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        if tensor.is_floating_point() != expected[name].is_floating_point():
+            raise CheckpointError(path, f"has weights of the wrong type ({name}: {tensor.dtype})", "Export it again.")
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor.float()).all()):
             raise CheckpointError(path, f"has weights that are not finite ({name})", "Train or export it again.")
 
 

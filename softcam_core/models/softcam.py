@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from softcam_core.models.card import ModelCard
 
+ALWAYS_LARGE_ENOUGH = 64
+"""Pixels a side that every architecture takes; below, strides may leave nothing, and torch raises RuntimeError."""
+
 
 class Evidence(NamedTuple):
     """What one forward pass gives.

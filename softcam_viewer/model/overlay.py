@@ -143,7 +143,8 @@ def color_table(settings: OverlaySettings, *, signed: bool) -> npt.NDArray[np.ui
 
 def scale_values(*, signed: bool) -> npt.NDArray[np.float64]:
     """Values of the 256 indices as shares of the scale's limit, (256,)."""
-    return (np.arange(256) - MIDDLE) / MIDDLE if signed else np.arange(256) / 255
+    steps = np.arange(256, dtype=np.float64)
+    return (steps - MIDDLE) / MIDDLE if signed else steps / 255
 
 
 def lookup_table(settings: OverlaySettings, *, signed: bool) -> npt.NDArray[np.uint8]:

@@ -39,5 +39,3 @@ class ElidedLabel(QLabel):
             painter, self.rect(), int(self.alignment().value), option.palette, self.isEnabled(), text,
             self.foregroundRole(),
         )  # fmt: skip
-
-

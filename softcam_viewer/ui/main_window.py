@@ -220,7 +220,7 @@ class MainWindow(QMainWindow):
 
     def _save_screenshot(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self, "Save a picture of the window", "softcam.png", "PNG (*.png)")
-        if name and not self.grab().save(name, "PNG"):  # type: ignore[call-overload]
+        if name and not self.grab().save(name, "PNG"):
             self.messages.show_message(f"{name}: cannot be written. Choose another folder.")
 
     def _use_file_window(self, index: int) -> None:
@@ -236,9 +236,7 @@ class MainWindow(QMainWindow):
         if image is None:
             return
         # Every fourth pixel tells the same and does not make the window wait.
-        sample = image.presentation[::4, ::4]
-        lower, upper = np.percentile(sample, [low, high])
-        self.session.set_window(Window.from_limits(float(lower), float(upper)))
+        self.session.set_window(Window.from_percentiles(image.presentation[::4, ::4], low, high))
 
     def _step_threshold(self, by: float) -> None:
         self.session.set_overlay(threshold=float(np.clip(self.session.overlay.threshold + by, 0, 1)))

@@ -10,7 +10,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
-from softcam_core.imaging.image import Window
+from softcam_core.imaging.image import Pixels, Window
 
 # Enlarged further than this, pixels are drawn as squares so that single values can be told apart.
 SMOOTH_UP_TO = 6.0
@@ -21,12 +21,12 @@ class FilmItem(pg.GraphicsObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self._levels: list[npt.NDArray[np.generic]] = []
+        self._levels: list[Pixels] = []
         self._window = Window.from_limits(0, 1)
         self._inverted = False
         self._drawn: tuple[int, QImage] | None = None
 
-    def set_film(self, presentation: npt.NDArray[np.generic] | None) -> None:
+    def set_film(self, presentation: Pixels | None) -> None:
         """Show another film, (H, W) float32 or (H, W, 3) uint8, or none."""
         self.prepareGeometryChange()
         self._levels = [] if presentation is None else [presentation]
@@ -59,16 +59,14 @@ class FilmItem(pg.GraphicsObject):
         while len(self._levels) <= level and min(self._levels[-1].shape[:2]) > 1:
             height, width = self._levels[-1].shape[:2]
             half = (max(1, width // 2), max(1, height // 2))
-            self._levels.append(cv2.resize(self._levels[-1], half, interpolation=cv2.INTER_AREA))  # type: ignore[call-overload]
+            self._levels.append(cv2.resize(self._levels[-1], half, interpolation=cv2.INTER_AREA))
         level = min(level, len(self._levels) - 1)
         if self._drawn is None or self._drawn[0] != level:
             self._drawn = level, to_image(grey_levels(self._levels[level], self._window, inverted=self._inverted))
         return self._drawn[1]
 
 
-def grey_levels(
-    presentation: npt.NDArray[np.generic], window: Window, *, inverted: bool
-) -> npt.NDArray[np.uint8]:
+def grey_levels(presentation: Pixels, window: Window, *, inverted: bool) -> npt.NDArray[np.uint8]:
     """Window values into 0 to 255; the shape stays."""
     if window.function == "SIGMOID":
         grey = np.rint(window.apply(presentation) * 255).astype(np.uint8)
@@ -77,7 +75,7 @@ def grey_levels(
         gain = 255 / (upper - lower)
         # One pass that saturates; thrice as fast as numpy on large films.
         grey = np.asarray(
-            cv2.addWeighted(presentation, gain, presentation, 0, -lower * gain, dtype=cv2.CV_8U),  # type: ignore[call-overload]
+            cv2.addWeighted(presentation, gain, presentation, 0, -lower * gain, dtype=cv2.CV_8U),
             dtype=np.uint8,
         )
     return np.asarray(cv2.bitwise_not(grey), dtype=np.uint8) if inverted else grey

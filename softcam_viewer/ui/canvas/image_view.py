@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import contourpy
 import numpy as np
 import pyqtgraph as pg
@@ -29,6 +32,7 @@ ZOOM_STEP = 1.2
 ZOOM_LIMITS = (0.02, 64.0)
 # Contours are traced on every second overlay pixel: still finer than the screen shows, and fast enough to drag.
 CONTOUR_STEP = 2
+CONTOUR_COLOR = "#ffe2a8"
 
 
 class ImageView(pg.GraphicsView):
@@ -59,6 +63,7 @@ class ImageView(pg.GraphicsView):
         for z, item in enumerate((self._film, self._overlay, self._contour, self._outline)):
             item.setZValue(z)
             self._box.addItem(item, ignoreBounds=True)
+        self._contour.setPen(self._pen(CONTOUR_COLOR, 1.4))
         self._outline.setPen(self._pen(current_theme().muted, 1.0, Qt.PenStyle.DashLine))
         self._size = (1, 1)
         self._centre = QPointF(0.5, 0.5)
@@ -120,19 +125,15 @@ class ImageView(pg.GraphicsView):
             return path
         # A rim just below the threshold closes regions that touch the border.
         values = np.pad(self._map.values[::CONTOUR_STEP, ::CONTOUR_STEP], 1)
-        generator = contourpy.contour_generator(z=values, name="serial")
-        theme = current_theme()
-        color = QColor(theme.text)
+        generator = contourpy.contour_generator(z=values, name="serial", line_type=contourpy.LineType.Separate)
         if settings.sign != "against":
             self._add_lines(path, generator.lines(level))
-            color = QColor("#ffe2a8")
         if settings.sign != "for" and self._map.signed:
             self._add_lines(path, generator.lines(-level))
-        self._contour.setPen(self._pen(color.name(), 1.4))
         return path
 
     @staticmethod
-    def _add_lines(path: QPainterPath, lines: list[np.ndarray]) -> None:  # type: ignore[type-arg]
+    def _add_lines(path: QPainterPath, lines: Iterable[Any]) -> None:
         for line in lines:
             # Undo the rim and the step; samples stand for the centres of their pixels.
             points = (line - 1) * CONTOUR_STEP + 0.5

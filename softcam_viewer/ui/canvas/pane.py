@@ -102,7 +102,10 @@ class Pane(QWidget):
 
     def _on_image_changed(self) -> None:
         image = self._session.image
-        self._stack.setCurrentIndex(0 if image is None and not len(self._session.cases) else 1)
+        page = 0 if image is None and not len(self._session.cases) else 1
+        if self._stack.currentIndex() != page:
+            self._stack.setCurrentIndex(page)
+            self.view.setFocus()  # so that the keys of the image work at once
         self.view.show_image(image)
         self._on_window_changed()
         self._update_header()

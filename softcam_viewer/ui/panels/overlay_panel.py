@@ -107,11 +107,13 @@ class OverlayPanel(Section):
         blockers = [QSignalBlocker(widget) for widget in (*widgets, self._contour, self._visible)]
         if explanation is not None:
             self._target.setCurrentIndex(settings.target)
-            choices = [("Nothing (its own logit)", None)]
+            choices: list[tuple[str, object]] = [("Nothing (its own logit)", None)]
             choices += [(name, i) for i, name in enumerate(explanation.class_names) if i != settings.target]
             self._fill(self._against, choices, settings.against)
         signed = overlay is None or overlay.signed
-        maps = [(m.title, m.name) for m in COLORMAPS.values() if m.kind == "diverging" or not signed]
+        maps: list[tuple[str, object]] = [
+            (m.title, m.name) for m in COLORMAPS.values() if m.kind == "diverging" or not signed
+        ]
         self._fill(self._colormap, [("Standard", ""), *maps], settings.colormap)
         self._sign.setCurrentIndex(next(i for i, (key, _) in enumerate(SIGNS) if key == settings.sign))
         self._sign.setEnabled(signed)

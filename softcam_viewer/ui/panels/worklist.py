@@ -38,7 +38,7 @@ class CaseDelegate(QStyledItemDelegate):
     ) -> None:
         """Qt: draw a row."""
         theme, case = current_theme(), index.data(CaseList.CASE_ROLE)
-        area, state = QRectF(option.rect).adjusted(8, 2, -8, -2), option.state  # type: ignore[attr-defined]
+        area, state = QRectF(option.rect).adjusted(8, 2, -8, -2), option.state
         chosen = bool(state & QStyle.StateFlag.State_Selected)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -56,7 +56,7 @@ class CaseDelegate(QStyledItemDelegate):
         lines = [(case.path.stem, theme.text, chosen), self._second_line(case), self._third_line(case)]
         y = area.top() + (8 if lines[2][0] else 15)
         for text, color, strong in lines:
-            font = QFont(option.font)  # type: ignore[attr-defined]
+            font = QFont(option.font)
             font.setPixelSize(13 if text is lines[0][0] else 12)
             font.setWeight(QFont.Weight.DemiBold if strong else QFont.Weight.Normal)
             painter.setFont(font)

@@ -1,0 +1,161 @@
+"""``softcam explain``: overlays, evidence and scores of images."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from softcam_core.errors import BorderError, SettingsError
+
+if TYPE_CHECKING:
+    from softcam_core.explainers.base import Explanation
+    from softcam_core.models.card import ModelCard
+    from softcam_core.models.softcam import SoftCAM
+
+_DESCRIPTION = """
+Write for each image NAME_overlay.png (the evidence over the image, with a colour bar) and NAME_evidence.npz (the
+evidence as numbers), and for all of them scores.csv. An image that cannot be read is reported and left out; the
+exit code is then 2.
+"""
+# Cut off the names of outputs; other files' dots (DICOM UIDs have many) are part of the name.
+_SUFFIXES = {".dcm", ".dicom", ".dic", ".ima", ".png", ".jpg", ".jpeg", ".tif", ".tiff"}
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser("explain", help="show the evidence in images", description=_DESCRIPTION)
+    parser.set_defaults(run=run)
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files, and folders of them")
+    parser.add_argument("--model", type=Path, required=True, metavar="FILE", help="model file (.safetensors)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
+    parser.add_argument("--class", dest="target", metavar="NAME", help="class to show (default: the predicted one)")
+    parser.add_argument(
+        "--against", metavar="NAME", help="class to subtract (default with two classes: the other one; else none)"
+    )
+    parser.add_argument("--threshold", type=float, help="hide values nearer to zero (default: 20 %% of the largest)")
+    parser.add_argument("--opacity", type=float, default=0.6, help="of the overlay, 0 to 1 (%(default)s)")
+    parser.add_argument("--colormap", metavar="NAME", help="blue-orange, teal-magenta, amber or violet-gold")
+    parser.add_argument("--frame", type=int, default=0, metavar="N", help="frame of multi-frame files, from 0")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Explain all images; 2 where one could not be."""
+    from softcam_core.devices import choose_device
+    from softcam_core.export.overlay import check_options
+    from softcam_core.export.tables import write_scores
+    from softcam_core.models.checkpoint import load_model
+
+    # What is wrong for every image is said once, before any work.
+    check_options(args.threshold, args.opacity, args.colormap)
+    model = load_model(args.model, choose_device(args.device))
+    _check_classes(model.card, args.target, args.against)
+    paths, failures = _find(args.images)
+    _make_folder(args.out)
+    names = output_names(paths)
+    rows = []
+    for path, name in zip(paths, names, strict=True):
+        try:
+            explanation = _explain(model, path, name, args)
+        except BorderError as error:
+            print(f"softcam: error: {error}", file=sys.stderr)
+            failures += 1
+            continue
+        rows.append((path.name, name, explanation))
+        probability = explanation.probabilities[explanation.predicted]
+        print(f"{path.name}: {explanation.class_names[explanation.predicted]} ({probability:.3f})")
+    if rows:
+        write_scores(args.out / "scores.csv", rows, model.card.class_names)
+        print(f"{len(rows)} explained, in {args.out}")
+    return 2 if failures else 0
+
+
+def output_names(paths: Sequence[Path]) -> list[str]:
+    """Distinct names of outputs, one an image: the file's name without its suffix, numbered where it was taken.
+
+    Names that differ in case alone count as equal, since they do on some file systems.
+    """
+    names: list[str] = []
+    taken: set[str] = set()
+    for path in paths:
+        stem = path.stem if path.suffix.lower() in _SUFFIXES else path.name
+        name, number = stem, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{stem}-{number}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def _find(inputs: Sequence[Path]) -> tuple[list[Path], int]:
+    """All images, each once, and the number of inputs that gave none."""
+    from softcam_core.imaging.readers import find_images
+
+    found: dict[Path, Path] = {}
+    failures = 0
+    for path in inputs:
+        try:
+            for image in find_images(path):
+                found.setdefault(image.resolve(), image)
+        except BorderError as error:
+            print(f"softcam: error: {error}", file=sys.stderr)
+            failures += 1
+    return list(found.values()), failures
+
+
+def _explain(model: SoftCAM, path: Path, name: str, args: argparse.Namespace) -> Explanation:
+    from softcam_core.explainers.methods import explain
+    from softcam_core.export.arrays import save_evidence
+    from softcam_core.export.overlay import save_overlay
+    from softcam_core.imaging.readers import read_image
+
+    image = read_image(path, frame=args.frame)
+    explanation = explain(model, image)
+    target, against = _view(explanation, args.target, args.against)
+    save_overlay(
+        args.out / f"{name}_overlay.png",
+        image,
+        explanation,
+        target,
+        against,
+        threshold=args.threshold,
+        opacity=args.opacity,
+        colormap=args.colormap,
+    )
+    save_evidence(args.out / f"{name}_evidence.npz", explanation)
+    return explanation
+
+
+def _view(explanation: Explanation, target: str | None, against: str | None) -> tuple[int, int | None]:
+    """Target and opponent of an image, with what was not asked for filled in."""
+    from softcam_core.export.overlay import default_view
+
+    if target is None and against is None:
+        return default_view(explanation)
+    opponent = None if against is None else explanation.index(against)
+    if target is not None:
+        return explanation.index(target), opponent
+    # The likeliest class that is not the opponent itself.
+    ranked = sorted(range(len(explanation.logits)), key=lambda k: -float(explanation.logits[k]))
+    return next(k for k in ranked if k != opponent), opponent
+
+
+def _check_classes(card: ModelCard, target: str | None, against: str | None) -> None:
+    for name in (target, against):
+        if name is not None and name not in card.class_names:
+            raise SettingsError(name, "is not a class of the model", f"Its classes are {', '.join(card.class_names)}.")
+    if against is not None and (target == against or len(card.class_names) < 2):
+        raise SettingsError(against, "cannot be set against itself", "Name two different classes.")
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise SettingsError(path, "is a file, not a folder", "Choose another folder for --out.") from error
+    except OSError as error:
+        raise SettingsError(path, f"cannot be made: {error.strerror}", "Choose another folder for --out.") from error

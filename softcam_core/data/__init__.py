@@ -1,0 +1,1 @@
+"""Labelled images, to train on and to judge with: manifests, presets, and phantoms whose lesions are known."""

@@ -1,0 +1,52 @@
+"""Evidence as numbers: NumPy archives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from softcam_core.errors import SettingsError
+from softcam_core.explainers.base import Explanation
+from softcam_core.notice import NOTICE
+
+
+def save_evidence(path: Path | str, explanation: Explanation) -> None:
+    """Write an explanation as .npz, without pickled objects.
+
+    The archive holds ``grid`` (K, h, w), ``logits`` and ``probabilities`` (K,), ``class_names`` (K,), the geometry
+    (``image_size``, ``resized``, ``origin``, ``input_size``: pairs of rows and columns in pixels, the fields of
+    `Geometry`), ``method``, ``model`` and ``notice``. A file that is there is replaced as a whole.
+
+    Parameters
+    ----------
+    path : Path or str
+        Ends in .npz.
+    explanation : Explanation
+
+    Raises
+    ------
+    SettingsError
+        When the file cannot be written.
+    """
+    path, geometry = Path(path), explanation.geometry
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            np.savez_compressed(
+                file,
+                grid=explanation.grid,
+                logits=explanation.logits,
+                probabilities=explanation.probabilities,
+                class_names=np.array(explanation.class_names, dtype=np.str_),
+                image_size=np.array(geometry.image_size),
+                resized=np.array(geometry.resized),
+                origin=np.array(geometry.origin),
+                input_size=np.array(geometry.input_size),
+                method=np.array(explanation.method),
+                model=np.array(explanation.card.name),
+                notice=np.array(NOTICE),
+            )
+        partial.replace(path)
+    except OSError as error:
+        raise SettingsError(path, f"cannot be written: {error.strerror}", "Check the folder and its space.") from error

@@ -1,0 +1,42 @@
+"""Scores as a table."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from softcam_core.errors import SettingsError
+from softcam_core.explainers.base import Explanation
+
+
+def write_scores(path: Path | str, rows: Iterable[tuple[str, str, Explanation]], class_names: Iterable[str]) -> None:
+    """Write class probabilities and logits, one row an image; a file that is there is replaced as a whole.
+
+    Parameters
+    ----------
+    path : Path or str
+        CSV, UTF-8.
+    rows : iterable of (str, str, Explanation)
+        Name of the image file, name of the outputs made from it, and the explanation.
+    class_names : iterable of str
+        Of the model, for the header.
+
+    Raises
+    ------
+    SettingsError
+        When the file cannot be written.
+    """
+    path, names = Path(path), list(class_names)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            columns = [f"{what}[{name}]" for what in ("probability", "logit") for name in names]
+            writer.writerow(["image", "output", "predicted", *columns])
+            for image, output, explanation in rows:
+                figures = [f"{value:.8g}" for value in (*explanation.probabilities, *explanation.logits)]
+                writer.writerow([image, output, names[explanation.predicted], *figures])
+        partial.replace(path)
+    except OSError as error:
+        raise SettingsError(path, f"cannot be written: {error.strerror}", "Check the folder and its space.") from error

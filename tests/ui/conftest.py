@@ -1,0 +1,88 @@
+"""A viewer with a small model and small films, offscreen."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PySide6.QtWidgets import QApplication
+
+from softcam_core.imaging.preprocessing import Preprocessing
+from softcam_core.models.card import ModelCard
+from softcam_core.models.checkpoint import save_model
+from softcam_core.models.families import build
+from softcam_viewer.app import Viewer
+
+
+@pytest.fixture(scope="session")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A two-class model with signed evidence that follows brightness."""
+    torch.manual_seed(3)
+    card = ModelCard(
+        name="Test network",
+        architecture="compact",
+        class_names=("no finding", "opacity"),
+        preprocessing=Preprocessing(shorter_side=64),
+    )
+    path = tmp_path_factory.mktemp("model") / "test.safetensors"
+    save_model(build(card), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def three_class_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(4)
+    names = ("normal", "drusen", "a class with a name that is much too long for any panel that anyone would make")
+    card = ModelCard(
+        name="Three classes",
+        architecture="compact",
+        class_names=names,
+        preprocessing=Preprocessing(shorter_side=64, crop=(48, 48)),
+    )
+    path = tmp_path_factory.mktemp("model") / "three.safetensors"
+    save_model(build(card), path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three films of different size and one damaged file."""
+    generator = np.random.default_rng(0)
+    films = tmp_path / "films"
+    films.mkdir()
+    for number, size in enumerate(((120, 90), (90, 120), (100, 100))):
+        film = generator.integers(0, 60, size, dtype=np.uint8)
+        film[30:60, 20:60] = 200
+        cv2.imwrite(str(films / f"case_{number}.png"), film)
+    (films / "damaged.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing of use")
+    return films
+
+
+@pytest.fixture
+def viewer(qtbot) -> Iterator[Viewer]:
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    viewer = Viewer(app, device="cpu")
+    viewer.window.resize(1200, 800)
+    viewer.window.show()
+    qtbot.waitExposed(viewer.window)
+    yield viewer
+    viewer.close()
+    viewer.window.deleteLater()
+
+
+@pytest.fixture
+def settle(qtbot, viewer: Viewer) -> Callable[[], None]:
+    """Wait until nothing is read or computed any more."""
+
+    def wait() -> None:
+        qtbot.waitUntil(lambda: viewer.is_idle, timeout=30_000)
+        QApplication.processEvents()
+
+    return wait

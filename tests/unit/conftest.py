@@ -1,0 +1,64 @@
+"""Small inputs that the unit tests make for themselves."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from softcam_core.imaging.image import MedicalImage, Window
+from softcam_core.models.card import ModelCard
+from softcam_core.models.families import build
+from softcam_core.models.softcam import SoftCAM
+
+SPOT_PIXELS = 48
+
+
+@pytest.fixture
+def grey_image() -> Callable[[np.ndarray], MedicalImage]:
+    """Make an image of float values that are shown as they are: black is 0 and white is 1."""
+
+    def make(values: np.ndarray) -> MedicalImage:
+        values = np.asarray(values, dtype=np.float32)
+        return MedicalImage(Path("image.png"), values, values, values, Window.from_limits(0, 1))
+
+    return make
+
+
+@pytest.fixture
+def compact_model() -> SoftCAM:
+    """A tiny-input SoftCAM with fresh weights, always the same, in eval mode."""
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        card = ModelCard(
+            name="fresh",
+            architecture="compact",
+            class_names=("plain", "spot"),
+            preprocessing={"shorter_side": 48, "mean": (0.5,) * 3, "std": (0.25,) * 3},
+        )
+        return build(card).eval()
+
+
+@pytest.fixture(scope="session")
+def spot_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """CSV of noisy grey PNGs, half of them with a bright spot: columns image, label (plain or spot), split."""
+    folder = tmp_path_factory.mktemp("spots")
+    (folder / "images").mkdir()
+    rng = np.random.default_rng(0)
+    rows = ["image,label,split"]
+    for split, count in (("train", 64), ("val", 16), ("test", 16)):
+        for i in range(count):
+            values = rng.normal(90, 12, (SPOT_PIXELS, SPOT_PIXELS))
+            label = ("plain", "spot")[i % 2]
+            if label == "spot":
+                row, column = rng.integers(4, SPOT_PIXELS - 14, 2)
+                values[row : row + 10, column : column + 10] += 110
+            name = f"images/{split}{i:02d}.png"
+            Image.fromarray(values.clip(0, 255).astype(np.uint8)).save(folder / name)
+            rows.append(f"{name},{label},{split}")
+    table = folder / "labels.csv"
+    table.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return table
