@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse leaves this way after --help and after a usage error
         return stop.code if isinstance(stop.code, int) else EXIT_OK
     try:
-        return int(args.run(args))
+        return int(args.run(args) or EXIT_OK)
     except BorderError as error:
         print(f"softcam: error: {error}", file=sys.stderr)
         return EXIT_UNUSABLE

@@ -121,6 +121,8 @@ def read_manifest(
         listed with their numbers.
     """
     path = Path(path)
+    if class_names and (len(set(class_names)) < len(class_names) or not all(name.strip() for name in class_names)):
+        raise ManifestError(path, f"the class names {', '.join(class_names)} must differ and not be empty")
     rows = _read_rows(path, (image_column, label_column, split_column))
     root = path.parent if root is None else Path(root)
     names = tuple(class_names) if class_names else _distinct(row.label for row in rows if row.label)

@@ -119,7 +119,7 @@ def draw_patient(rng: np.random.Generator) -> Patient:
             LEFT: (0.19 * breadth, left_top, rng.uniform(0.085, 0.125)),
         },
         arm_angle=rng.uniform(0.5, 1.35),
-        breasts=max(0.0, rng.uniform(-3, 3.5)),
+        breasts=max(0.0, rng.uniform(-2.0, 2.2)),
         bones=rng.uniform(0.8, 1.2),
     )
 
@@ -140,7 +140,7 @@ def soft_tissue(patient: Patient, view: View, y: Image) -> Image:
     # The neck is half as deep as the chest; the belly is deeper still.
     depth = patient.depth * np.interp(y, (0.0, 0.10, 0.2, 0.34, 0.75, 1.1), (0.52, 0.58, 0.78, 0.93, 1.0, 1.1))
     body = depth.astype(np.float32) * view.rounded(trunk, 0.15)
-    return np.float32(MU_TISSUE) * np.maximum(body, arms)
+    return np.asarray(np.float32(MU_TISSUE) * np.maximum(body, arms), np.float32)
 
 
 def breasts(patient: Patient, view: View, rng: np.random.Generator) -> Image:
@@ -199,7 +199,7 @@ def airways(view: View, rng: np.random.Generator) -> Image:
     lean = rng.uniform(-0.010, 0.004)
     trachea = smooth(np.array([(0.0, -0.3), (0.0, 0.05), (lean / 2, 0.22), (lean, 0.33), (lean, 0.40)]))
     for end in ((-0.055, 0.455), (0.075, 0.455)):
-        view.fill(canvas, band(np.linspace((lean, 0.385), end, 6), 0.010), 110)
+        view.fill(canvas, band(np.linspace((lean, 0.385), end, 6), 0.011), 190)
     view.fill(canvas, band(trachea, 0.0175), 255)
     return np.float32(-MU_TISSUE * 2.3) * view.blur(canvas, 0.003)
 
@@ -227,7 +227,7 @@ def spine(patient: Patient, view: View) -> Image:
         half_width = 0.026 + 0.011 * min(max(y, 0.0), 1.0)
         waist = np.array([(1.0, 0.04), (0.90, 0.3), (0.90, 0.62), (1.0, 0.90)]) * (half_width, height)
         view.fill(canvas, mirrored(waist) + top, 235)
-        view.fill(canvas, mirrored((waist + (0.0, 0.18 * height)) * (0.94, 0.72)) + top, 165)
+        view.fill(canvas, mirrored(waist * (0.94, 0.72)) + top + np.array([0.0, 0.13 * height]), 165)
         for side in (RIGHT, LEFT):
             view.fill(canvas, circle * (0.0055, 0.0085) + (side * half_width * 0.66, y + 0.4 * height), 225)
         view.fill(canvas, circle * (0.005, 0.011) + (0, y + 0.85 * height), 235)
@@ -260,7 +260,8 @@ def ribs(patient: Patient, view: View, rng: np.random.Generator, x: Image, y: Im
                 view.fill(canvas, band(path, (0.0045, half_height)), 235 * density)
                 view.fill(canvas, band(path, (0.0022, half_height * 0.72)), 140 * density)
     lateral = np.interp(y, wall_y, wall_x).astype(np.float32)
-    grazing = np.minimum(np.abs(x) / lateral, 1.1) ** 12  # the beam runs along the plate there
+    # Near the chest wall the beam runs along the plates.
+    grazing = np.minimum(np.abs(x) / np.maximum(lateral, np.float32(0.05)), 1.1) ** 12
     behind_heart = np.clip((np.abs(x) - 0.03) / 0.09, 0.3, 1)  # the thick middle swallows their contrast
     strength = np.float32(0.32 * patient.bones) * behind_heart * (1 + np.float32(0.8) * grazing)
     plates = view.blur(back, 0.0016) + np.float32(0.55) * view.blur(front, 0.0022)
@@ -275,7 +276,7 @@ def shoulder_girdle(patient: Patient, view: View, rng: np.random.Generator) -> I
     swing = rng.uniform(-0.01, 0.035)  # shoulders rolled forward carry the blades off the lungs
     tilt = rng.uniform(-0.05, 0.03)
     for side in (RIGHT, LEFT):
-        blade = smooth(rng.normal(_SCAPULA, 0.002) + [swing, 0.0], closed=True)
+        blade = smooth(rng.normal(_SCAPULA, 0.002) + np.array([swing, 0.0]), closed=True)
         centre = blade.mean(axis=0)
         view.fill(blades, blade * (side, 1), 150)
         view.fill(blades, (centre + (blade - centre) * (0.86, 0.93)) * (side, 1), 80)
@@ -291,11 +292,12 @@ def shoulder_girdle(patient: Patient, view: View, rng: np.random.Generator) -> I
         view.fill(arms, (head + circle * 0.040) * (side, 1), 235)
         view.fill(arms, (head + circle * 0.036) * (side, 1), 175)
         view.fill(arms, band(shaft, 0.011) * (side, 1), 140)
-    return np.float32(patient.bones) * (
+    girdle = (
         np.float32(0.35) * view.blur(blades, 0.002)
         + np.float32(0.44) * view.blur(clavicles, 0.002)
         + np.float32(0.42) * view.blur(arms, 0.003)
     )
+    return np.asarray(np.float32(patient.bones) * girdle, np.float32)
 
 
 def vessels(view: View, rng: np.random.Generator, lung: Lungs, x: Image, y: Image) -> Image:

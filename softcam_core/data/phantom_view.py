@@ -62,7 +62,8 @@ class View:
 
     def fixed_point(self, points: Points) -> npt.NDArray[np.int32]:
         """Points (..., 2) in pixels with four fractional bits, the way OpenCV draws between pixels."""
-        pixels = points @ self.matrix[:, :2].T + self.matrix[:, 2]
+        matrix = self.matrix
+        pixels = points @ matrix[:, :2].T + matrix[:, 2]
         return np.round(pixels * 16).astype(np.int32)
 
     def blank(self) -> Canvas:
@@ -82,9 +83,17 @@ class View:
 
     def rounded(self, outline: Points, radius: float) -> Image:
         """Relative thickness (H, W), 0 to 1, of a body with this outline whose edges are rounded with `radius`."""
-        inside = cv2.distanceTransform(self.fill(self.blank(), outline), cv2.DIST_L2, 5)
-        solid = round_off(np.maximum(inside - 0.5, 0) / np.float32(radius * self.unit))
-        return self.blur(solid, 0.0016)  # distances to whole pixels make steps in a steep edge
+        # An edge a little outside of the image rounds off what is inside, so it must be drawn too. Distances
+        # are to whole pixels; on small images that would be seen as steps.
+        margin, finer = int(np.ceil(radius * self.unit)) + 2, 2 if self.unit < 300 else 1
+        height, width = self.height + 2 * margin, self.width + 2 * margin
+        around = View(height * finer, width * finer, self.unit / width, self.angle, self.shift)
+        inside = cv2.distanceTransform(around.fill(around.blank(), outline), cv2.DIST_L2, 5)
+        crop = inside[margin * finer : -margin * finer, margin * finer : -margin * finer]
+        solid = round_off(np.maximum(crop - 0.5, 0) / np.float32(radius * around.unit))
+        if finer > 1:
+            solid = np.asarray(cv2.resize(solid, (self.width, self.height), interpolation=cv2.INTER_AREA))
+        return self.blur(solid, 0.0016)
 
     def texture(self, rng: np.random.Generator, cell: float) -> Image:
         """Smooth noise (H, W) of unit variance and `cell` body units, the same pattern at every image size."""

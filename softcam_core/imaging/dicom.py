@@ -28,7 +28,7 @@ from softcam_core.imaging import codecs
 from softcam_core.imaging.checks import check_finite, check_frame, check_size
 from softcam_core.imaging.image import Identity, MedicalImage, VoiFunction, Window
 
-# pydicom logs values it finds odd, dates of birth and names among them. No handler of ours or of a notebook shall
+# pydicom logs values it finds odd, identifiers of the study among them. No handler of ours or of a notebook shall
 # get to see those; what matters to the user comes as ImageReadError.
 logging.getLogger("pydicom").propagate = False
 
@@ -167,6 +167,7 @@ def _describe(path: Path, header: Dataset, pixels: npt.NDArray[Any], frame: int)
     presets: tuple[tuple[str, Window], ...] = ()
     values: npt.NDArray[Any]
     presentation: npt.NDArray[Any]
+    check_finite(path, pixels)
     if header.PhotometricInterpretation == "PALETTE COLOR":
         values = presentation = _palette_colors(header, pixels)
     elif pixels.ndim == 3:
@@ -223,9 +224,10 @@ def _presentation(
         return values, _windows(header, is_real)
     table = header.VOILUTSequence[0]
     entries, first, bits = table.LUTDescriptor
-    # In 8 bits pydicom could not number more than 256 entries; in 16 they mean the same.
+    # pydicom numbers the entries in the type of the output, so: 16 bits, which mean the same, and no index beyond.
     table.LUTDescriptor = [entries, first, 16]
-    shown = apply_voi(np.rint(values).astype(np.int64), header)
+    indices = np.clip(np.rint(values), first, first + (entries or 2**16) - 1)
+    shown = apply_voi(indices.astype(np.int64), header)
     # Windows beside a table are alternatives to it, made for values the table has not been applied to.
     name = _text(table, "LUTExplanation") or "VOI LUT"
     return shown.astype(np.float32), ((name, Window.from_limits(0, 2**bits - 1)),)
@@ -265,8 +267,8 @@ def _palette_colors(header: Dataset, pixels: npt.NDArray[Any]) -> npt.NDArray[np
             words = np.frombuffer(data, "u1" if len(data) < 2 * entries else "<u2" if little_endian else ">u2")
             setattr(header, keyword, words[:entries].astype(np.uint16).tobytes())
     header.pop("AlphaPaletteColorLookupTableData", None)
-    indices = np.clip(pixels.astype(np.int64), first, first + entries - 1)
-    return _to_8_bits(apply_color_lut(indices, header)[..., :3], bits)
+    indices = np.clip(pixels.astype(np.float64), first, first + entries - 1)
+    return _to_8_bits(apply_color_lut(indices.astype(np.int64), header)[..., :3], bits)
 
 
 def _to_8_bits(colors: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint8]:

@@ -66,7 +66,7 @@ class Window:
         lower, upper = self.limits
         if upper - lower <= _TINY:
             # LINEAR of width 1, or limits that coincide: a step, as PS3.3 has it.
-            return (x > lower).astype(np.float32)
+            return (x > (lower + upper) / 2).astype(np.float32)
         with np.errstate(over="ignore"):  # what overflows is clipped anyway
             if self.function == "SIGMOID":
                 exponent = np.clip(-4 * (x - self.center) / self.width, -80, 80)

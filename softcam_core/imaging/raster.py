@@ -91,36 +91,40 @@ def read_raster(path: Path, frame: int = 0) -> MedicalImage:
                 path, "its header is damaged, or of a kind that is not supported", "Save it as 8- or 16-bit PNG."
             ) from error
         except _DECODER_ERRORS as error:
-            raise ImageReadError(path, f"it could not be decoded: {error}", "Copy or export the file again.") from error
+            raise ImageReadError(
+                path, f"it could not be decoded: {str(error).rstrip('.')}", "Copy or export the file again."
+            ) from error
 
 
 def _read_pixels(path: Path, file: ImageFile.ImageFile, frame: int) -> Array:
     """Upright pixels without alpha, (H, W) or (H, W, 3)."""
-    deep = _is_deep_color(file)  # known only until the pixels are loaded
+    deep = _deep_channels(file)  # known only until the pixels are loaded
     file.load()
     # TIFF is upright once loaded; Pillow has no such orientation left to tell then.
     orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
     # Of 16-bit colours Pillow keeps the upper 8 bits only. It has decoded those all the same: it notices a file cut
     # short, where OpenCV returns what it got.
-    samples = _on_black(_decode_deep_color(path, file, frame) if deep else _samples(path, file))
+    samples = _on_black(_decode_with_opencv(path, frame, deep) if deep else _samples(path, file))
     return np.ascontiguousarray(_UPRIGHT.get(orientation, lambda a: a)(samples))
 
 
-def _is_deep_color(file: ImageFile.ImageFile) -> bool:
+def _deep_channels(file: ImageFile.ImageFile) -> list[int]:
+    """Which channels of OpenCV's to take for 16-bit colours or greys with alpha, none for all else."""
     if file.mode not in ("LA", "RGB", "RGBA") or not file.tile:
-        return False
+        return []
     layout = file.tile[0].args  # the raw mode: alone for PNG, first for TIFF
-    raw_mode = layout[0] if isinstance(layout, tuple) else layout
-    return ";16" in str(raw_mode)
+    raw_mode = str(layout[0] if isinstance(layout, tuple) else layout)
+    if ";16" not in raw_mode:
+        return []
+    # OpenCV's order is blue, green, red, alpha; greys with alpha come as equal colours.
+    return [2, 3] if raw_mode.startswith("LA") else [2, 1, 0, 3] if file.mode == "RGBA" else [2, 1, 0]
 
 
-def _decode_deep_color(path: Path, file: Image.Image, frame: int) -> Array:
+def _decode_with_opencv(path: Path, frame: int, channels: list[int]) -> Array:
     encoded = np.frombuffer(path.read_bytes(), np.uint8)
     _, pages = cv2.imdecodemulti(encoded, cv2.IMREAD_UNCHANGED, range=(frame, frame + 1))
-    if not pages or pages[0].ndim != 3:
+    if not pages or pages[0].ndim != 3 or pages[0].shape[2] <= max(channels):
         raise ImageReadError(path, "its 16-bit colours could not be decoded", "Save it as 16-bit PNG.")
-    # OpenCV's order is blue, green, red, alpha; greys with alpha come as equal colours.
-    channels = {"LA": [2, 3], "RGB": [2, 1, 0], "RGBA": [2, 1, 0, 3]}[file.mode]
     return np.asarray(pages[0][..., channels])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import struct
 from pathlib import Path
 
 import safetensors
@@ -18,6 +19,9 @@ from softcam_core.models.families import build, family_of
 from softcam_core.models.softcam import SoftCAM
 
 CARD_KEY = "softcam_card"
+
+# What torch's reader raises on bytes that are not what they should be.
+_DAMAGE = (OSError, RuntimeError, EOFError, ValueError, TypeError, AttributeError, LookupError, struct.error)
 
 _MAKE_ONE = "Models are made by `softcam train` and end in .safetensors."
 
@@ -157,10 +161,10 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             path,
-            "holds Python objects, not only weights; loading it could run code",
+            "is damaged, or holds Python objects and not only weights; loading those could run code",
             "Export its state dict: torch.save(model.state_dict(), 'weights.pth').",
         ) from error
-    except (OSError, RuntimeError, EOFError, safetensors.SafetensorError) as error:
+    except (*_DAMAGE, safetensors.SafetensorError) as error:
         reason = f"is damaged or not a file of weights ({_first_line(error)})"
         raise CheckpointError(path, reason, "Copy or export it again.") from error
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):

@@ -7,7 +7,7 @@ from torchvision.models.resnet import BasicBlock
 
 
 def compact_features() -> nn.Sequential:
-    """Residual features with stride 4, 128 channels and a receptive field of 39 pixels; 0.58 M parameters.
+    """Residual features with stride 4, 96 channels and a receptive field of 39 pixels; 0.3 M parameters.
 
     A network whose receptive field spans the image can put the evidence for a lesion in any cell, and trained
     from scratch it does. Here a cell cannot see a lesion that is not near it.
@@ -15,7 +15,7 @@ def compact_features() -> nn.Sequential:
     Returns
     -------
     nn.Sequential
-        (B, 3, H, W) -> (B, 128, ceil(H / 4), ceil(W / 4)).
+        (B, 3, H, W) -> (B, 96, ceil(H / 4), ceil(W / 4)).
     """
 
     def block(before: int, after: int, stride: int = 1) -> BasicBlock:
@@ -27,9 +27,9 @@ def compact_features() -> nn.Sequential:
     features = nn.Sequential(
         OrderedDict(
             stem=nn.Sequential(nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(inplace=True)),
-            layer1=block(32, 64),
-            layer2=block(64, 128, stride=2),
-            layer3=block(128, 128),
+            layer1=block(32, 32),
+            layer2=block(32, 96, stride=2),
+            layer3=block(96, 96),
         )
     )
     for module in features.modules():

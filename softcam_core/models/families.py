@@ -41,7 +41,7 @@ def _linear_head(channels: int, classes: int) -> nn.Module:
 
 
 def _compact_features(architecture: str) -> tuple[nn.Module, int]:
-    return compact_features(), 128
+    return compact_features(), 96
 
 
 def _resnet_features(architecture: str) -> tuple[nn.Module, int]:

@@ -1,0 +1,99 @@
+"""Measure the demo model on phantoms it has never seen: does it classify, and does it point at the lesion?
+
+Writes build/studies/demo.json and prints a table. Run by ``make study-demo``.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from sklearn.metrics import roc_auc_score
+from tqdm import tqdm
+
+import softcam_core as sc
+from softcam_core.data.phantom_files import write_phantoms
+from softcam_core.evaluation.localization import pointing_hit, relevance_mass
+from softcam_core.resources import resource
+
+# Training uses other seeds: see tools/demo_model.py.
+SEED = 990_000
+COUNT = 400
+SIZE = 512
+TARGETS = {"auc": 0.97, "pointing": 0.9}
+RESAMPLES = 2000
+
+
+def interval(values: np.ndarray, statistic=np.mean) -> list[float]:
+    """95 % bootstrap interval over cases; `values` may be a column of rows."""
+    rng = np.random.default_rng(0)
+    samples = [statistic(values[rng.integers(0, len(values), len(values))]) for _ in range(RESAMPLES)]
+    return [round(float(v), 4) for v in np.percentile(samples, [2.5, 97.5])]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, default=None)
+    parser.add_argument("--count", type=int, default=COUNT)
+    arguments = parser.parse_args()
+    path = arguments.model or resource("demo/model.safetensors")
+    model = sc.load_model(path)
+    rng = np.random.default_rng(1)
+    scores, labels, hits, masses, areas, random_hits, seconds = [], [], [], [], [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = write_phantoms(Path(folder), arguments.count, seed=SEED, size=SIZE, vary_size=True)
+        for row in tqdm(np.genfromtxt(manifest, delimiter=",", dtype=str, skip_header=1), unit="case"):
+            image = sc.read_image(Path(folder) / row[0])
+            start = time.perf_counter()
+            explanation = sc.explain(model, image)
+            seconds.append(time.perf_counter() - start)
+            scores.append(float(explanation.logits[1] - explanation.logits[0]))
+            labels.append(int(row[1] == "opacity"))
+            if labels[-1]:
+                mask = cv2.imread(str(Path(folder) / row[3]), cv2.IMREAD_GRAYSCALE) > 0
+                on_image = explanation.on_image("opacity", against="no finding")
+                hits.append(pointing_hit(on_image, mask))
+                masses.append(relevance_mass(on_image, mask))
+                areas.append(mask.mean())
+                random_hits.append(pointing_hit(rng.random(mask.shape), mask))
+    pairs = np.column_stack((labels, scores))
+
+    def auc(rows: np.ndarray) -> float:
+        return roc_auc_score(rows[:, 0], rows[:, 1])
+
+    figures = {
+        "auc": (auc(pairs), interval(pairs, auc)),
+        "pointing": (np.mean(hits), interval(np.array(hits, float))),
+        "mass in lesion": (np.nanmean(masses), interval(np.array(masses), np.nanmean)),
+        "pointing, random map": (np.mean(random_hits), interval(np.array(random_hits, float))),
+        "lesion's share of image": (np.mean(areas), interval(np.array(areas))),
+    }
+    report = {
+        "model": path.name,
+        "model_bytes": path.stat().st_size,
+        "cases": len(labels),
+        "lesion_cases": int(sum(labels)),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "median_seconds_per_case": round(float(np.median(seconds)), 4),
+        "figures": {k: {"value": round(float(v), 4), "interval_95": ci} for k, (v, ci) in figures.items()},
+        "targets": TARGETS,
+    }
+    out = Path("build/studies/demo.json")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report, indent=2) + "\n")
+    print(f"{len(labels)} unseen phantoms, {sum(labels)} with lesions ({report['machine']})")
+    for name, figure in report["figures"].items():
+        low, high = figure["interval_95"]
+        target = f"   target {TARGETS[name]}" if name in TARGETS else ""
+        print(f"  {name:26}{figure['value']:7.3f}   [{low:.3f}, {high:.3f}]{target}")
+    return int(any(report["figures"][name]["value"] < target for name, target in TARGETS.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""How good is an explanation: figures against annotations."""

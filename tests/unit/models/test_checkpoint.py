@@ -1,0 +1,259 @@
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from softcam_core.errors import CheckpointError
+from softcam_core.models.card import ModelCard
+from softcam_core.models.checkpoint import CARD_KEY, load_backbone, load_model, read_card, save_model
+from softcam_core.models.families import build
+from softcam_core.models.softcam import SoftCAM
+
+
+@pytest.fixture
+def model_file(compact_model: SoftCAM, tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    save_model(compact_model, path)
+    return path
+
+
+def card_fields(model: SoftCAM, **changes) -> str:
+    return json.dumps(json.loads(model.card.model_dump_json()) | changes)
+
+
+def write(path: Path, model: SoftCAM, card: str | None = None, **tensors: torch.Tensor) -> Path:
+    """Write a model file as it should not be."""
+    state = model.state_dict() | tensors
+    safetensors.torch.save_file(state, path, {CARD_KEY: card if card is not None else card_fields(model)})
+    return path
+
+
+def refusal(path: Path, load=load_model) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+class Bomb:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.touch, (self.marker,)
+
+
+# --- round trip
+
+
+def test_saved_model_comes_back(compact_model: SoftCAM, model_file: Path) -> None:
+    loaded = load_model(model_file)
+    assert not loaded.training
+    assert loaded.card == compact_model.card
+    assert read_card(model_file) == compact_model.card
+    assert loaded.state_dict().keys() == compact_model.state_dict().keys()
+    assert all(torch.equal(v, compact_model.state_dict()[k]) for k, v in loaded.state_dict().items())
+    assert all(p.requires_grad for p in loaded.parameters())
+    x = torch.randn(1, 3, 40, 50)
+    with torch.inference_mode():
+        assert torch.equal(loaded(x).maps, compact_model(x).maps)
+
+
+def test_channels_last_weights_are_saved_as_they_are(compact_model: SoftCAM, model_file: Path, tmp_path: Path) -> None:
+    save_model(compact_model.to(memory_format=torch.channels_last), tmp_path / "b.safetensors")
+    assert (tmp_path / "b.safetensors").read_bytes() == model_file.read_bytes()
+
+
+def test_saving_replaces_as_a_whole(compact_model: SoftCAM, model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = model_file.read_bytes()
+
+    def full_disk(tensors, path, metadata) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full_disk)
+    with pytest.raises(CheckpointError, match=r"cannot be written.*No space left"):
+        save_model(compact_model, model_file)
+    assert model_file.read_bytes() == before
+
+
+def test_saving_into_no_folder(compact_model: SoftCAM, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        save_model(compact_model, tmp_path / "none" / "m.safetensors")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_run_in_single(compact_model: SoftCAM, tmp_path: Path, dtype: torch.dtype) -> None:
+    converted = {k: v.to(dtype) for k, v in compact_model.state_dict().items() if v.is_floating_point()}
+    loaded = load_model(write(tmp_path / "m.safetensors", compact_model, None, **converted))
+    x = torch.randn(1, 3, 32, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(x).logits, compact_model(x).logits, atol=0.05, rtol=0.05)
+
+
+# --- refusals
+
+
+def test_missing_file_folder_and_empty_file(tmp_path: Path) -> None:
+    assert "no such file" in refusal(tmp_path / "none.safetensors")
+    assert "is a folder" in refusal(tmp_path)
+    (tmp_path / "empty.safetensors").touch()
+    assert "is empty" in refusal(tmp_path / "empty.safetensors")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.pth", "model.pt"])
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_pickle_is_refused_and_never_run(tmp_path: Path, name: str, protocol: int) -> None:
+    path, marker = tmp_path / name, tmp_path / "executed"
+    path.write_bytes(pickle.dumps(Bomb(marker), protocol=protocol))
+    assert "is a Python pickle" in refusal(path)
+    assert "pickle" in refusal(path, read_card)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_torch_file_is_refused_and_never_run(tmp_path: Path, zipped: bool) -> None:
+    path, marker = tmp_path / "model.pth", tmp_path / "executed"
+    torch.save({"w": torch.zeros(1), "b": Bomb(marker)}, path, _use_new_zipfile_serialization=zipped)
+    assert "is a Python pickle" in refusal(path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("keep", [1, 7, 8, 9, 100, -1, -1000])
+def test_truncated_files(model_file: Path, keep: int) -> None:
+    model_file.write_bytes(model_file.read_bytes()[:keep])
+    assert "is damaged" in refusal(model_file)
+
+
+@pytest.mark.parametrize("content", [b"junk", b"\xff" * 500, b"\x00" * 500, b"{}" * 40, b"\x02" + b"\0" * 7 + b"{}"])
+def test_junk(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "junk.safetensors"
+    path.write_bytes(content)
+    assert any(reason in refusal(path) for reason in ("is damaged", "no SoftCAM model card"))
+
+
+def test_weights_without_a_card(compact_model: SoftCAM, tmp_path: Path) -> None:
+    safetensors.torch.save_file(compact_model.state_dict(), tmp_path / "m.safetensors")
+    assert "no SoftCAM model card" in refusal(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"version": 2}, "version 2, this program reads up to 1"),
+        ({"architecture": "alexnet"}, "no architecture 'alexnet'"),
+        ({"class_names": ["a", "a"]}, "class names must differ"),
+        ({"class_names": []}, "class_names"),
+        ({"task": "guess"}, "task"),
+        ({"preprocessing": {"shorter_side": -1}}, "shorter_side"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_cards_that_are_not_valid(compact_model: SoftCAM, tmp_path: Path, changes, reason: str) -> None:
+    path = write(tmp_path / "m.safetensors", compact_model, card_fields(compact_model, **changes))
+    assert reason in refusal(path)
+    assert reason in refusal(path, read_card)
+
+
+@pytest.mark.parametrize("card", ["", "{", "[]", "null", '"text"', '{"version": "x"}'])
+def test_cards_that_are_no_cards(compact_model: SoftCAM, tmp_path: Path, card: str) -> None:
+    assert "model card that is not valid" in refusal(write(tmp_path / "m.safetensors", compact_model, card))
+
+
+def test_weights_of_other_classes(compact_model: SoftCAM, tmp_path: Path) -> None:
+    card = card_fields(compact_model, class_names=["a", "b", "c"])
+    assert "weights for 2 classes, but its card names 3" in refusal(
+        write(tmp_path / "m.safetensors", compact_model, card)
+    )
+
+
+def test_weights_of_another_architecture(compact_model: SoftCAM, tmp_path: Path) -> None:
+    card = card_fields(compact_model, architecture="resnet18")
+    assert "does not hold the weights of resnet18" in refusal(write(tmp_path / "m.safetensors", compact_model, card))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite(compact_model: SoftCAM, tmp_path: Path, value: float) -> None:
+    bias = compact_model.head.bias.detach().clone()
+    bias[1] = value
+    path = write(tmp_path / "m.safetensors", compact_model, **{"head.bias": bias})
+    assert "not finite (head.bias)" in refusal(path)
+
+
+def test_weights_of_whole_numbers(compact_model: SoftCAM, tmp_path: Path) -> None:
+    path = write(tmp_path / "m.safetensors", compact_model, **{"head.bias": torch.zeros(2, dtype=torch.int32)})
+    assert "wrong type (head.bias: torch.int32)" in refusal(path)
+
+
+# --- weights to start from
+
+
+def backbone_refusal(path: Path, architecture: str = "compact") -> str:
+    model = build(ModelCard(name="m", architecture=architecture, class_names=("a", "b")))
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    message = refusal(path, lambda p: load_backbone(model, p))
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    return message
+
+
+def test_backbone_of_a_softcam_leaves_the_head(compact_model: SoftCAM, model_file: Path) -> None:
+    model = build(ModelCard(name="m", architecture="compact", class_names=("a", "b", "c")))
+    head = model.head.weight.detach().clone()
+    load_backbone(model, model_file)
+    assert all(torch.equal(v, compact_model.features.state_dict()[k]) for k, v in model.features.state_dict().items())
+    assert torch.equal(model.head.weight, head)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_backbone_file_with_code_is_refused_and_never_run(tmp_path: Path, zipped: bool) -> None:
+    path, marker = tmp_path / "weights.pth", tmp_path / "executed"
+    torch.save({"w": Bomb(marker)}, path, _use_new_zipfile_serialization=zipped)
+    assert "could run code" in backbone_refusal(path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04 junk", b"\x80\x02junk", bytes(range(256)) * 20])
+def test_backbone_files_that_are_damaged(tmp_path: Path, suffix: str, content: bytes) -> None:
+    path = tmp_path / f"weights{suffix}"
+    path.write_bytes(content)
+    assert "is damaged" in backbone_refusal(path)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=200).map(lambda tail: b"\x80\x02" + tail) | st.binary(max_size=200))
+def test_any_bytes_are_refused_as_a_backbone(compact_model: SoftCAM, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError):
+        load_backbone(compact_model, path)
+    with pytest.raises(CheckpointError):
+        load_model(path)
+
+
+def test_backbone_files_that_are_no_state_dicts(compact_model: SoftCAM, tmp_path: Path) -> None:
+    torch.save([1, 2], tmp_path / "list.pth")
+    assert "is not a state dict" in backbone_refusal(tmp_path / "list.pth")
+    torch.save({"model": compact_model.state_dict()}, tmp_path / "nested.pth")
+    assert "is not a state dict" in backbone_refusal(tmp_path / "nested.pth")
+    assert "no such file" in backbone_refusal(tmp_path / "none.pth")
+
+
+def test_backbone_of_another_architecture(model_file: Path) -> None:
+    assert "does not hold weights of resnet18" in backbone_refusal(model_file, "resnet18")
+
+
+def test_truncated_backbone(compact_model: SoftCAM, tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save(compact_model.state_dict(), path)
+    path.write_bytes(path.read_bytes()[:5000])
+    assert "damaged" in backbone_refusal(path)

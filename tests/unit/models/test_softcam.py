@@ -1,0 +1,98 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from softcam_core.models.card import ModelCard
+from softcam_core.models.families import build
+from softcam_core.models.softcam import SoftCAM
+
+
+def card(**changes) -> ModelCard:
+    return ModelCard(**({"name": "m", "architecture": "compact", "class_names": ("a", "b", "c")} | changes))
+
+
+def tiny(seed: int = 0, **changes) -> SoftCAM:
+    torch.manual_seed(seed)
+    features = nn.Sequential(nn.Conv2d(3, 6, 3, stride=2, padding=1), nn.ReLU())
+    return SoftCAM(features, nn.Conv2d(6, 3, 1), card(**changes)).eval()
+
+
+def slow_evidence(model: SoftCAM, image: torch.Tensor) -> torch.Tensor:
+    """A_kij = sum_d W_kd Z_dij + b_k, one cell after the other, in float64."""
+    weight, bias = model.head.weight.double()[:, :, 0, 0], model.head.bias.double()
+    z = model.features(image[None])[0].double()
+    maps = torch.empty(len(weight), *z.shape[1:], dtype=torch.float64)
+    for k in range(len(weight)):
+        for i in range(z.shape[1]):
+            for j in range(z.shape[2]):
+                maps[k, i, j] = sum(weight[k, d] * z[d, i, j] for d in range(len(z))) + bias[k]
+    return maps
+
+
+@settings(deadline=None, max_examples=25)
+@given(size=st.tuples(st.integers(1, 17), st.integers(1, 17)), seed=st.integers(0, 50))
+def test_evidence_and_logits_are_the_papers(size: tuple[int, int], seed: int) -> None:
+    model = tiny(seed)
+    image = torch.randn(3, *size)
+    with torch.inference_mode():
+        logits, maps = model(image[None])
+        expected = slow_evidence(model, image)
+    torch.testing.assert_close(maps[0].double(), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(logits[0].double(), expected.mean((1, 2)), atol=1e-5, rtol=1e-5)
+
+
+@settings(deadline=None, max_examples=25)
+@given(size=st.tuples(st.integers(1, 200), st.integers(1, 200)))
+def test_logits_are_the_means_of_the_maps_at_any_size(size: tuple[int, int]) -> None:
+    model = tiny()
+    with torch.inference_mode():
+        logits, maps = model(torch.randn(2, 3, *size))
+    assert maps.shape[2:] == tuple((n + 1) // 2 for n in size)
+    assert float((maps.double().mean((2, 3)) - logits).abs().max()) <= 1e-5
+
+
+def test_maps_are_signed() -> None:
+    with torch.inference_mode():
+        maps = build(card()).eval()(torch.randn(1, 3, 64, 64)).maps
+    assert maps.min() < 0 < maps.max()
+
+
+@pytest.mark.parametrize("task", ["single_label", "multi_label"])
+def test_probabilities(task: str) -> None:
+    model, logits = tiny(task=task), torch.tensor([[1.0, -2.0, 0.5], [0.0, 0.0, 0.0]])
+    expected = logits.exp() / logits.exp().sum(1, keepdim=True) if task == "single_label" else 1 / (1 + (-logits).exp())
+    torch.testing.assert_close(model.probabilities(logits), expected)
+    torch.testing.assert_close(model.probabilities(logits[0]), expected[0])
+
+
+def test_gradients_reach_every_parameter_through_the_maps() -> None:
+    model = build(card()).train()
+    model(torch.randn(2, 3, 32, 32)).maps.abs().sum().backward()
+    assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"class_names": ("a", "a")},
+        {"class_names": ("a", " ")},
+        {"class_names": ("a",)},
+        {"class_names": ()},
+        {"name": ""},
+        {"version": 2},
+        {"task": "regression"},
+        {"surprise": 1},
+    ],
+)
+def test_cards_that_make_no_sense(changes) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        card(**changes)
+
+
+def test_class_index() -> None:
+    assert card().class_index("b") == 1
+    assert card(class_names=("only",), task="multi_label").class_index("only") == 0
+    with pytest.raises(KeyError, match="a, b, c"):
+        card().class_index("z")

@@ -1,0 +1,52 @@
+"""Remake the pictures in docs/images, with phantoms only. Run by ``make screenshots``."""
+
+import sys
+import time
+from pathlib import Path
+
+from PySide6.QtWidgets import QApplication
+
+from softcam_viewer.app import Viewer
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+
+
+def wait(viewer: Viewer) -> None:
+    """Let the viewer finish what it is doing."""
+    app = QApplication.instance()
+    assert app is not None
+    quiet = 0
+    while quiet < 5:
+        app.processEvents()
+        quiet = quiet + 1 if viewer.is_idle else 0
+        time.sleep(0.02)
+
+
+def main() -> int:
+    """Write one picture for each theme, and the empty window."""
+    app = QApplication([])
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for theme in ("dark", "light"):
+        viewer = Viewer(app, device="cpu", theme=theme)
+        viewer.window.show()
+        wait(viewer)
+        if theme == "dark":
+            viewer.window.grab().save(str(IMAGES / "empty.png"))
+        viewer.window.open_demo()
+        wait(viewer)
+        # The case of which the model is surest that there is something.
+        rows = range(len(viewer.session.cases))
+        viewer.window.worklist.list.grab()
+        wait(viewer)
+        predictions = [viewer.session.cases[row].prediction or ("", 0.0) for row in rows]
+        surest = max(rows, key=lambda row: predictions[row][1] * (predictions[row][0] == "opacity"))
+        viewer.session.select(surest)
+        wait(viewer)
+        viewer.window.grab().save(str(IMAGES / f"viewer-{theme}.png"))
+        viewer.close()
+        viewer.window.deleteLater()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
