@@ -59,6 +59,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     how.add_argument("--l1", type=float, default=0.0, help="weight of the evidence's sum of absolute values")
     how.add_argument("--l2", type=float, default=0.0, help="weight of the evidence's Euclidean norm")
     how.add_argument("--l2-form", choices=("norm", "squared"), default="norm", help="the norm, or its square")
+    how.add_argument(
+        "--penalty-warmup", type=int, default=0, metavar="EPOCHS", help="epochs in which l1 and l2 rise from 0 (none)"
+    )
     flips = how.add_mutually_exclusive_group()
     flips.add_argument("--flip-vertical", action="store_true", help="also mirror top and bottom at random")
     flips.add_argument("--no-flip", action="store_true", help="never mirror, not even left and right")
@@ -120,6 +123,7 @@ def _config(args: argparse.Namespace, manifest: Manifest) -> TrainingConfig:
             l1=args.l1,
             l2=args.l2,
             l2_form=args.l2_form,
+            penalty_warmup=args.penalty_warmup,
             flip_horizontal=not args.no_flip,
             flip_vertical=args.flip_vertical,
             seed=args.seed,

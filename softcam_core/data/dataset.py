@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -84,6 +85,11 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
         """True where no image has to be read again."""
         return len(self._kept) == len(self.samples)
 
+    @property
+    def bytes_in_memory(self) -> int:
+        """Size of the images kept."""
+        return sum(image.nbytes for image in self._kept.values())
+
     def __len__(self) -> int:
         return len(self.samples)
 
@@ -109,8 +115,8 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
             except ImageReadError as error:
                 return error
 
-        # Decoders release the interpreter's lock.
-        with ThreadPoolExecutor(max_workers=2) as pool:
+        pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))  # decoders release the interpreter's lock
+        try:
             for index, result in enumerate(pool.map(attempt, range(len(self)))):
                 if on_read is not None:
                     on_read()
@@ -125,6 +131,8 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
                 budget -= result.nbytes
                 if budget >= 0:
                     self._kept[index] = np.ascontiguousarray(result)
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an interruption nobody waits for the rest
         if unreadable:
             count = len(unreadable)
             lines = unreadable[:_MAX_SHOWN] + [f"\n  and {count - _MAX_SHOWN} more"] * (count > _MAX_SHOWN)

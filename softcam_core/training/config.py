@@ -39,6 +39,9 @@ class TrainingConfig(BaseModel):
         Weights of the elastic net on the evidence; both 0 for a dense SoftCAM, ``l1 > 0`` for a sparse one.
     l2_form : {"norm", "squared"}
         Euclidean norm of a sample's evidence, or its square.
+    penalty_warmup : int
+        Epochs over which the penalties rise from 0 to their weights. Small lesions need it: penalised from the start,
+        a network learns that no evidence is cheapest. The best epoch is sought among those after it.
     flip_horizontal, flip_vertical : bool
         Mirror half of the training images at random.
     seed : int
@@ -67,6 +70,7 @@ class TrainingConfig(BaseModel):
     l1: float = Field(default=0.0, ge=0)
     l2: float = Field(default=0.0, ge=0)
     l2_form: L2Form = "norm"
+    penalty_warmup: int = Field(default=0, ge=0)
     flip_horizontal: bool = True
     flip_vertical: bool = False
     seed: int = Field(default=0, ge=0, lt=2**63)
@@ -87,6 +91,12 @@ class TrainingConfig(BaseModel):
     def _classes_are_distinct(self) -> Self:
         if len(set(self.class_names)) < len(self.class_names) or not all(n.strip() for n in self.class_names):
             raise ValueError("class names must differ and not be empty")
+        return self
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> Self:
+        if self.penalty_warmup >= self.epochs and self.penalty_warmup > 0:
+            raise ValueError("penalty_warmup must be shorter than the training, or no epoch has the full penalty")
         return self
 
     @property

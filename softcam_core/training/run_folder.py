@@ -41,6 +41,11 @@ class EpochRecord:
     val_accuracy: float
     seconds: float
 
+    @property
+    def score(self) -> tuple[float, float]:
+        """What makes an epoch better than another: validation AUC, then a lower validation loss."""
+        return self.val_auc, -self.val_loss
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:

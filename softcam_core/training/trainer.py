@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from softcam_core import __version__
-from softcam_core.data.dataset import ImageDataset
+from softcam_core.data.dataset import DEFAULT_MEMORY_BUDGET, ImageDataset
 from softcam_core.data.manifest import Manifest, Split
 from softcam_core.devices import choose_device
 from softcam_core.errors import ManifestError, SettingsError
@@ -150,7 +150,9 @@ class _Run:
             record = self._epoch(epoch)
             self.history.append(record)
             # The better model first: a run stopped in between has a model at least as good as its table says.
-            if self.best is None or (record.val_auc, -record.val_loss) > (self.best.val_auc, -self.best.val_loss):
+            # Epochs with less than the full penalty only stand in until there is one with it.
+            is_first_full = epoch == self.config.penalty_warmup + 1
+            if is_first_full or self.best is None or record.score > self.best.score:
                 self.best = record
                 self._save(self.model, {"val_auc": record.val_auc})
             self.folder.write_metrics(self.history)
@@ -212,12 +214,17 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             logits, maps = self.model(images.to(device, memory_format=torch.channels_last))
-        penalty = elastic_net(maps, self.config.l1, self.config.l2, self.config.l2_form)
+        penalty = self._penalty_share() * elastic_net(maps, self.config.l1, self.config.l2, self.config.l2_form)
         loss = F.cross_entropy(logits.float(), labels.to(device)) + penalty
         loss.backward()
         self.optimizer.step()
         self.schedule.step()
         return float(loss.detach()), float(penalty.detach())
+
+    def _penalty_share(self) -> float:
+        """Share of the penalties' weights that is in force at this step, 0 to 1."""
+        warmup = self.config.penalty_warmup * len(self.training_batches)
+        return min(1.0, self.schedule.last_epoch / warmup) if warmup else 1.0
 
     def _evaluate(self, model: nn.Module, split: Split) -> Scores:
         """Score a model on a split, in float32 as it will be used."""
@@ -314,6 +321,7 @@ def _read_images(config: TrainingConfig, manifest: Manifest, progress: bool) -> 
     """Read every image once; splits without images are left out."""
     splits: tuple[Split, ...] = ("train", "val", "test")
     datasets: Datasets = {}
+    budget = DEFAULT_MEMORY_BUDGET
     with tqdm(total=len(manifest.samples), desc="reading", unit="image", disable=not progress, leave=False) as bar:
         for split in splits:
             if samples := manifest.split(split):
@@ -324,8 +332,10 @@ def _read_images(config: TrainingConfig, manifest: Manifest, progress: bool) -> 
                     manifest=manifest.path,
                     flip_horizontal=is_train and config.flip_horizontal,
                     flip_vertical=is_train and config.flip_vertical,
+                    memory_budget=budget,
                     on_read=bar.update,
                 )
+                budget -= datasets[split].bytes_in_memory
     return datasets
 
 

@@ -146,8 +146,9 @@ class WorklistPanel(QWidget):
     def _on_rows_changed(self) -> None:
         shown, total = self._shown.rowCount(), len(self._session.cases)
         noun = "case" if total == 1 else "cases"
-        self._count.setText(f"{total} {noun}" if shown == total else f"{shown} of {total}")
-        self.list.setEnabled(total > 0)
+        counted = f"{total} {noun}" if shown == total else f"{shown} of {total}"
+        self._count.setText(counted if total else "")
+        self._filter.setEnabled(total > 0)
 
     def _on_current_changed(self, index: QModelIndex) -> None:
         row = self._shown.mapToSource(index).row()

@@ -35,6 +35,7 @@ def test_reads_again_what_does_not_fit_the_budget(spot_table: Path) -> None:
     some = ImageDataset(samples, PREPROCESSING, manifest=spot_table, memory_budget=5 * 32 * 32 * 4)
     none = ImageDataset(samples, PREPROCESSING, manifest=spot_table, memory_budget=0)
     assert not some.is_in_memory
+    assert [d.bytes_in_memory // (32 * 32 * 4) for d in (kept, some, none)] == [16, 5, 0]
     for i in range(len(samples)):
         assert torch.equal(kept[i][0], some[i][0])
         assert torch.equal(kept[i][0], none[i][0])

@@ -138,6 +138,29 @@ def test_best_epoch_has_the_highest_auc_then_the_lowest_loss(
     assert load_model(result.checkpoint).card.provenance["best_epoch"] == best
 
 
+def test_the_best_epoch_is_sought_among_those_with_the_full_penalty(
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validation = [(0.1, 1.0), (0.1, 1.0), (0.5, 0.8), (0.4, 0.9), (0.6, 0.9)]
+    script_scores(monkeypatch, [Scores(loss, auc, 0.5) for loss, auc in [*validation, (0.2, 0.95)]])
+    result = train(config(epochs=5, penalty_warmup=2, l1=1e-5), manifest, tmp_path / "run")
+    assert result.best_epoch == 4
+
+
+def test_the_penalty_rises_from_nothing_to_its_weight(manifest: Manifest, tmp_path: Path) -> None:
+    real = trainer.elastic_net
+
+    def spy(maps, l1, l2, form):
+        return torch.ones((), requires_grad=True) + 0 * real(maps, l1, l2, form)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "elastic_net", spy)
+        result = train(config(epochs=4, penalty_warmup=2, l1=1e-5), manifest, tmp_path / "run")
+    weights = [record.train_penalty for record in result.history]
+    # 8 steps an epoch: means of 0/16 to 7/16 and of 8/16 to 15/16, then 1.
+    assert weights == pytest.approx([3.5 / 16, 11.5 / 16, 1, 1])
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_learning_rate_falls_along_a_cosine(manifest: Manifest, tmp_path: Path, optimizer: str) -> None:
     result = train(config(epochs=2, optimizer=optimizer, batch_size=32), manifest, tmp_path / "run")
@@ -242,6 +265,8 @@ def test_last_batch_of_one_image_is_left_out(manifest: Manifest, tmp_path: Path)
         {"learning_rate": math.nan},
         {"l1": -1},
         {"optimizer": "lion"},
+        {"penalty_warmup": -1},
+        {"penalty_warmup": 1, "epochs": 1},
         {"surprise": 1},
     ],
 )
