@@ -2,9 +2,8 @@
 PY := .venv/bin/python
 # Caches and settings of the programs stay in the checkout.
 BOX := XDG_CACHE_HOME=$(CURDIR)/build/cache XDG_CONFIG_HOME=$(CURDIR)/build/config XDG_DATA_HOME=$(CURDIR)/build/data
-NIH ?= ../shared/data/cxr_nih_train320
 
-.PHONY: help setup setup-dev demo test test-slow lint types check screenshots demo-model demo-cases study-demo bench-ui nih clean
+.PHONY: help setup setup-dev demo test test-slow lint types check screenshots demo-model demo-cases study-demo study-nih bench-ui clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -53,6 +52,9 @@ demo-model: setup ## train resources/demo/model.safetensors from phantoms
 
 study-demo: setup ## measure the demo model on unseen phantoms
 	$(BOX) $(PY) benchmarks/study_demo.py
+
+study-nih: setup ## train on real radiographs and measure (needs test data)
+	$(BOX) $(PY) benchmarks/study_nih.py
 
 bench-ui: setup ## measure the window's speed
 	$(BOX) QT_QPA_PLATFORM=offscreen $(PY) benchmarks/bench_ui.py

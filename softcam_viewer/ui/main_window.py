@@ -66,6 +66,7 @@ class MainWindow(QMainWindow):
         self._model, self._device = ElidedLabel(), QLabel()
         self._probe = QLabel()
         self._actions: dict[str, tuple[Command, QAction]] = {}
+        self._pointed: tuple[float, float] | None = None
         self._was_painted = False
         self._build()
         self._build_menus()
@@ -75,7 +76,9 @@ class MainWindow(QMainWindow):
         session.failed.connect(self.messages.show_message)
         session.image_changed.connect(self._on_image_changed)
         self.pane.view.pointed.connect(self._on_pointed)
-        self.pane.view.left.connect(self._probe.clear)
+        self.pane.view.left.connect(self._on_left)
+        for signal in (session.image_changed, session.explanation_changed, session.overlay_changed):
+            signal.connect(self._update_probe)
         self.pane.view.held.connect(lambda held: session.set_overlay(visible=not held))
         self.pane.open_files_wanted.connect(self._open_files)
         self.pane.open_folder_wanted.connect(self._open_folder)
@@ -272,17 +275,23 @@ class MainWindow(QMainWindow):
         self._device.setStyleSheet(f"color: {current_theme().ok}; font-weight: 600;")
 
     def _on_image_changed(self) -> None:
-        self._probe.clear()
         image = self.session.image
         self.setWindowTitle("SoftCAM viewer" if image is None else f"{image.source.name} · SoftCAM viewer")
         if image is not None:
             self.messages.hide()
 
     def _on_pointed(self, row: float, column: float) -> None:
-        session = self.session
-        found = None
-        if session.image is not None:
-            found = probe(session.image, row, column, session.explanation, session.overlay)
+        self._pointed = row, column
+        self._update_probe()
+
+    def _on_left(self) -> None:
+        self._pointed = None
+        self._update_probe()
+
+    def _update_probe(self) -> None:
+        session, found = self.session, None
+        if session.image is not None and self._pointed is not None:
+            found = probe(session.image, *self._pointed, session.explanation, session.overlay)
         self._probe.setText(found.text() if found else "")
 
     # Qt events

@@ -231,6 +231,8 @@ def test_the_probe_tells_position_value_and_evidence(opened, qtbot):
     assert f"stored {opened.session.image.pixels[row, column]}" in shown
     value = explanation.on_image(1, against=0)[row, column]
     assert f"evidence {value:+.3g}".replace("-", "−") in shown
+    opened.session.next_class()
+    assert f"evidence {-value:+.3g}".replace("-", "−") in opened.window._probe.text()
 
 
 def test_files_and_models_can_be_dropped(viewer, folder, model_file, settle):

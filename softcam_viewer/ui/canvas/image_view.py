@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QColor,
     QKeyEvent,
     QMouseEvent,
+    QPainter,
     QPainterPath,
     QPen,
     QPolygonF,
@@ -50,6 +51,7 @@ class ImageView(pg.GraphicsView):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, background=current_theme().canvas)
         self.setObjectName("canvas")
+        self.setRenderHint(QPainter.RenderHint.Antialiasing)  # smooth contours
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._box = pg.ViewBox(lockAspect=True, invertY=True, enableMouse=False, enableMenu=False, defaultPadding=0)
