@@ -24,6 +24,8 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 
+_SLIVER = 1e-9  # cells
+
 
 def tent_integrals(edges: FloatArray, cells: int) -> FloatArray:
     """Integrals of each cell's tent function between neighbouring edges.
@@ -164,10 +166,10 @@ class Geometry:
         """Edges of all image pixels along an axis, in grid cells, (size + 1,), held within the grid."""
         pixels = np.arange(self.image_size[axis] + 1)
         edges = (pixels * self.scale[axis] - self.origin[axis]) * (cells / self.input_size[axis])
-        edges = np.clip(edges, 0, cells)
-        if not self.is_cropped:
-            edges[-1] = cells  # float rounding must not leave a sliver outside
-        return np.asarray(edges, dtype=np.float64)
+        # Rounding must leave no sliver of a pixel inside, whose average would be noise, nor one of the image outside.
+        for border in (0, cells):
+            edges[np.abs(edges - border) < _SLIVER] = border
+        return np.asarray(np.clip(edges, 0, cells), dtype=np.float64)
 
     def on_image(self, grid: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
         """Spread a grid over the image.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from softcam_core.imaging.image import MedicalImage, Window
@@ -13,6 +14,12 @@ from softcam_core.models.families import build
 from softcam_core.models.softcam import SoftCAM
 
 SPOT_PIXELS = 48
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Networks this small gain nothing from threads, which wait for each other six times as long on a busy machine."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -29,8 +36,6 @@ def grey_image() -> Callable[[np.ndarray], MedicalImage]:
 @pytest.fixture
 def compact_model() -> SoftCAM:
     """A tiny-input SoftCAM with fresh weights, always the same, in eval mode."""
-    import torch
-
     with torch.random.fork_rng():
         torch.manual_seed(0)
         card = ModelCard(

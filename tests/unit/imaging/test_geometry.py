@@ -131,10 +131,19 @@ def test_every_pixel_equals_the_slow_integral(geometry: Geometry, shape: tuple[i
 def test_not_a_number_exactly_outside_the_analysed_area(geometry: Geometry, shape: tuple[int, int]) -> None:
     top, left, bottom, right = geometry.analysed_box
     rows, columns = (np.arange(n) for n in geometry.image_size)
-    tolerance = 1e-9
+    tolerance = 1e-7
     inside = np.outer((rows + 1 > top + tolerance) & (rows < bottom - tolerance),
                       (columns + 1 > left + tolerance) & (columns < right - tolerance))  # fmt: skip
     np.testing.assert_array_equal(~np.isnan(geometry.on_image(random_grid(shape))), inside)
+
+
+def test_rounding_leaves_no_slivers_of_pixels() -> None:
+    for side in range(1, 91):
+        for shorter_side in range(4, 71, 5):
+            for crop in (1, 13, 33, 61):
+                geometry = Geometry.plan((side, side), shorter_side, (crop, crop))
+                areas = geometry.shares(np.full((7, 7), 1.0, dtype=np.float32)) * 49
+                assert not ((areas > 0) & (areas < 1e-9)).any()
 
 
 @given(size=sizes, shape=grids)
