@@ -33,7 +33,7 @@ test-slow: setup-dev ## run the tests that take minutes
 
 lint: setup-dev ## check style and import contracts
 	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
+	$(PY) -m ruff format --check softcam_core softcam_viewer tests benchmarks tools
 	.venv/bin/lint-imports
 
 types: setup-dev ## check types

@@ -10,6 +10,7 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -30,7 +31,7 @@ TARGETS = {"auc": 0.97, "pointing": 0.9}
 RESAMPLES = 2000
 
 
-def interval(values: np.ndarray, statistic=np.mean) -> list[float]:
+def interval(values: np.ndarray, statistic: Callable[[np.ndarray], float] = np.mean) -> list[float]:
     """95 % bootstrap interval over cases; `values` may be a column of rows."""
     rng = np.random.default_rng(0)
     samples = [statistic(values[rng.integers(0, len(values), len(values))]) for _ in range(RESAMPLES)]

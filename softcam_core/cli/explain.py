@@ -31,7 +31,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files, and folders of them")
     parser.add_argument("--model", type=Path, required=True, metavar="FILE", help="model file (.safetensors)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
-    parser.add_argument("--class", dest="target", metavar="NAME", help="class to show (default: the predicted one)")
+    parser.add_argument(
+        "--class", dest="target", metavar="NAME", help="class to show (default: the predicted one; of two, the second)"
+    )
     parser.add_argument(
         "--against", metavar="NAME", help="class to subtract (default with two classes: the other one; else none)"
     )
@@ -132,10 +134,8 @@ def _explain(model: SoftCAM, path: Path, name: str, args: argparse.Namespace) ->
 
 def _view(explanation: Explanation, target: str | None, against: str | None) -> tuple[int, int | None]:
     """Target and opponent of an image, with what was not asked for filled in."""
-    from softcam_core.export.overlay import default_view
-
     if target is None and against is None:
-        return default_view(explanation)
+        return explanation.default_view()
     opponent = None if against is None else explanation.index(against)
     if target is not None:
         return explanation.index(target), opponent

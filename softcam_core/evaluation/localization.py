@@ -1,4 +1,4 @@
-"""Does an explanation point at what people annotated?"""
+"""Whether an explanation points at what people annotated."""
 
 from typing import Any
 

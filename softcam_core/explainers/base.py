@@ -70,6 +70,16 @@ class Explanation:
             raise IndexError(f"class {target} of {len(self.class_names)}")
         return int(target)
 
+    def default_view(self) -> tuple[int, int | None]:
+        """Class to show, and class to take away from it, when nobody asked for others.
+
+        The predicted class by itself; of two exclusive classes the second against the first, because only their
+        difference matters. By custom the second is the finding, so evidence for it has one colour in all images.
+        """
+        if self.card.task == "single_label" and len(self.class_names) == 2:
+            return 1, 0
+        return self.predicted, None
+
     def map_of(self, target: Class, against: Class | None = None) -> npt.NDArray[np.float32]:
         """Map of a class, or the map of one class minus that of another, (h, w).
 

@@ -9,6 +9,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+# Which values of a map are drawn.
+Sign = Literal["both", "positive", "negative"]
+
 
 @dataclass(frozen=True, slots=True)
 class ColorMap:

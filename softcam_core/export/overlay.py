@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +11,9 @@ from PIL import Image, ImageDraw
 
 from softcam_core.errors import SettingsError
 from softcam_core.explainers.base import Class, Explanation
-from softcam_core.export.colormaps import COLORMAPS, DEFAULT_DIVERGING, DEFAULT_SEQUENTIAL
+from softcam_core.export.colormaps import COLORMAPS, DEFAULT_DIVERGING, DEFAULT_SEQUENTIAL, Sign
 from softcam_core.export.panel import PanelText, Scale, draw_panel
 from softcam_core.imaging.image import MedicalImage
-
-Sign = Literal["both", "positive", "negative"]
 
 LONGEST_SIDE = (512, 2048)
 DEFAULT_OPACITY = 0.6
@@ -33,21 +30,6 @@ class _View:
     scale: Scale
     opacity: float
     sign: Sign
-
-
-def default_view(explanation: Explanation) -> tuple[int, int | None]:
-    """Target and opponent to show when nobody asked for others.
-
-    Returns
-    -------
-    (int, int or None)
-        For two classes under softmax the predicted one against the other, because only their difference matters;
-        otherwise the predicted class by itself.
-    """
-    target = explanation.predicted
-    if explanation.card.task == "single_label" and len(explanation.class_names) == 2:
-        return target, 1 - target
-    return target, None
 
 
 def check_options(threshold: float | None, opacity: float, colormap: str | None) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from softcam_core.export.colormaps import ColorMap
+from softcam_core.export.colormaps import ColorMap, Sign
 from softcam_core.notice import NOTICE
 
 BACKGROUND = (0x12, 0x15, 0x1A)
@@ -44,7 +43,7 @@ class Scale:
     upper: float
     threshold: float
     colormap: ColorMap
-    sign: Literal["both", "positive", "negative"] = "both"
+    sign: Sign = "both"
 
     def indices(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
         """Rows of the colour table for values of any shape."""

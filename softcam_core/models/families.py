@@ -10,7 +10,7 @@ import torchvision.models as tv
 from torch import nn
 
 from softcam_core.models.card import ModelCard
-from softcam_core.models.compact import compact_features
+from softcam_core.models.compact import CHANNELS, compact_features
 from softcam_core.models.softcam import SoftCAM
 
 
@@ -41,7 +41,7 @@ def _linear_head(channels: int, classes: int) -> nn.Module:
 
 
 def _compact_features(architecture: str) -> tuple[nn.Module, int]:
-    return compact_features(), 96
+    return compact_features(), CHANNELS
 
 
 def _resnet_features(architecture: str) -> tuple[nn.Module, int]:

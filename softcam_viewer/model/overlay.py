@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from softcam_core.explainers.base import Explanation
-from softcam_core.export.colormaps import COLORMAPS, DEFAULT_DIVERGING, DEFAULT_SEQUENTIAL
+from softcam_core.export.colormaps import COLORMAPS, DEFAULT_DIVERGING, DEFAULT_SEQUENTIAL, Sign
 from softcam_core.imaging.geometry import upsample
-
-Sign = Literal["both", "for", "against"]
 
 # More would not be seen, and would be slower to colour.
 OVERLAY_SIDE = 512
@@ -36,7 +33,7 @@ class OverlaySettings:
         0 to 1.
     colormap : str
         A name of COLORMAPS, or "" for the default of the map's kind.
-    sign : {"both", "for", "against"}
+    sign : {"both", "positive", "negative"}
     contour : bool
         Outline what is above the threshold.
     visible : bool
@@ -100,16 +97,6 @@ class LedgerLine:
     contribution: float
 
 
-def default_settings(explanation: Explanation) -> OverlaySettings:
-    """Settings to open with: the predicted class; of two exclusive classes, the second against the first.
-
-    By custom the second class is the finding, so evidence for it has the same colour in every case.
-    """
-    if explanation.card.task == "single_label" and len(explanation.class_names) == 2:
-        return OverlaySettings(target=1, against=0)
-    return OverlaySettings(target=explanation.predicted)
-
-
 def make_overlay_map(explanation: Explanation, target: int, against: int | None) -> OverlayMap:
     """Upsample a map once and quantise it; threshold and opacity only change the lookup table."""
     grid = explanation.map_of(target, against)
@@ -151,9 +138,9 @@ def lookup_table(settings: OverlaySettings, *, signed: bool) -> npt.NDArray[np.u
     """Colour and opacity of each index, (256, 4) uint8 RGBA: exactly 256 entries, the fast path of the canvas."""
     values = scale_values(signed=signed)
     shown = np.abs(values) >= settings.threshold
-    if settings.sign == "for":
+    if settings.sign == "positive":
         shown &= values > 0
-    elif settings.sign == "against":
+    elif settings.sign == "negative":
         shown &= values < 0
     # Weak evidence is fainter, so that the film stays readable under a wide region.
     alpha = 255 * settings.opacity * (0.45 + 0.55 * np.abs(values)) * shown * settings.visible

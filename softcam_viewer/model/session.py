@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from softcam_viewer.model import backend
 from softcam_viewer.model.cases import CaseList
-from softcam_viewer.model.overlay import OverlayMap, OverlaySettings, default_settings, make_overlay_map
+from softcam_viewer.model.overlay import OverlayMap, OverlaySettings, make_overlay_map
 
 if TYPE_CHECKING:
     from softcam_core.explainers.base import Explanation
@@ -177,13 +177,8 @@ class Session(QObject):
             if explanation.class_names != self._classes:
                 # Only a model with other classes resets what is shown; stepping through cases keeps it.
                 self._classes = explanation.class_names
-                self.overlay = replace(
-                    default_settings(explanation),
-                    threshold=self.overlay.threshold,
-                    opacity=self.overlay.opacity,
-                    contour=self.overlay.contour,
-                    visible=self.overlay.visible,
-                )
+                target, against = explanation.default_view()
+                self.overlay = replace(self.overlay, target=target, against=against)
             self.overlay_map = make_overlay_map(explanation, self.overlay.target, self.overlay.against)
         self.explanation_changed.emit()
 

@@ -97,7 +97,7 @@ class ColorBar(QWidget):
 
     def _marks(self) -> list[float]:
         threshold, sign = self._settings.threshold, self._settings.sign
-        marks = [threshold] if sign != "against" else []
-        if sign != "for" and self._map is not None and self._map.signed:
+        marks = [threshold] if sign != "negative" else []
+        if sign != "positive" and self._map is not None and self._map.signed:
             marks.append(-threshold)
         return marks

@@ -128,9 +128,9 @@ class ImageView(pg.GraphicsView):
         # A rim just below the threshold closes regions that touch the border.
         values = np.pad(self._map.values[::CONTOUR_STEP, ::CONTOUR_STEP], 1)
         generator = contourpy.contour_generator(z=values, name="serial", line_type=contourpy.LineType.Separate)
-        if settings.sign != "against":
+        if settings.sign != "negative":
             self._add_lines(path, generator.lines(level))
-        if settings.sign != "for" and self._map.signed:
+        if settings.sign != "positive" and self._map.signed:
             self._add_lines(path, generator.lines(-level))
         return path
 

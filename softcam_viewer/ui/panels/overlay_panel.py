@@ -10,7 +10,7 @@ from softcam_viewer.model.session import Session
 from softcam_viewer.ui.panels.section import Section
 
 SLIDER_STEPS = 500
-SIGNS = (("both", "For and against"), ("for", "Only for"), ("against", "Only against"))
+SIGNS = (("both", "For and against"), ("positive", "Only for"), ("negative", "Only against"))
 
 
 class OverlayPanel(Section):

@@ -8,7 +8,7 @@ from PIL import Image, ImageFont
 from softcam_core.errors import SettingsError
 from softcam_core.explainers.base import Explanation
 from softcam_core.export.colormaps import COLORMAPS
-from softcam_core.export.overlay import default_view, render_overlay, save_overlay
+from softcam_core.export.overlay import render_overlay, save_overlay
 from softcam_core.export.panel import BACKGROUND, WARNING, Scale, wrap
 from softcam_core.imaging.geometry import Geometry
 from softcam_core.imaging.image import Identity
@@ -198,9 +198,9 @@ def test_unknown_class_and_another_image(flat, grey_image, halves: Explanation) 
 def test_default_view() -> None:
     grid = np.zeros((3, 2, 2))
     grid[1] = 1
-    assert default_view(explanation(grid[:2])) == (1, 0)
-    assert default_view(explanation(grid)) == (1, None)
-    assert default_view(explanation(grid[:2], task="multi_label")) == (1, None)
+    assert explanation(grid[:2]).default_view() == (1, 0)
+    assert explanation(grid).default_view() == (1, None)
+    assert explanation(grid[:2], task="multi_label").default_view() == (1, None)
 
 
 @pytest.mark.parametrize("upper", [1e-7, 0.013, 0.5, 1.0, 38.6, 12345.0])

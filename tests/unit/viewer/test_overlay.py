@@ -14,7 +14,6 @@ from softcam_viewer.model.overlay import (
     OVERLAY_SIDE,
     OverlaySettings,
     color_table,
-    default_settings,
     ledger,
     lookup_table,
     make_overlay_map,
@@ -98,19 +97,10 @@ def test_lookup_tables_have_256_entries_and_hide_what_is_below_the_threshold(sig
 
 def test_the_sign_chooses_which_evidence_is_drawn():
     values = scale_values(signed=True)
-    for sign, hidden in (("for", values < 0), ("against", values > 0)):
+    for sign, hidden in (("positive", values < 0), ("negative", values > 0)):
         table = lookup_table(OverlaySettings(threshold=0, sign=sign), signed=True)
         assert (table[hidden, 3] == 0).all()
         assert (table[~hidden, 3] > 0).all()
-
-
-def test_two_exclusive_classes_open_with_the_second_against_the_first():
-    card = ModelCard(name="Test", architecture="compact", class_names=("no finding", "opacity"))
-    base = explanation_of(np.zeros((2, 3, 3)))
-    settings = default_settings(Explanation("evidence", card, *[getattr(base, f) for f in
-                                ("logits", "probabilities", "grid", "geometry", "seconds", "device")]))  # fmt: skip
-    assert (settings.target, settings.against) == (1, 0)
-    assert default_settings(explanation_of([np.zeros((2, 2)), np.ones((2, 2))])).against is None
 
 
 def image_of(pixels) -> MedicalImage:

@@ -162,7 +162,7 @@ def test_only_a_change_of_class_makes_a_new_map(session, lanes):
     session.open_paths([Path("one")])
     settle(lanes)
     made = session.overlay_map
-    session.set_overlay(threshold=0.5, opacity=0.1, sign="for")
+    session.set_overlay(threshold=0.5, opacity=0.1, sign="positive")
     assert session.overlay_map is made
     session.set_overlay(against=None)
     assert session.overlay_map is not made
