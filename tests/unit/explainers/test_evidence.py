@@ -3,11 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 import softcam_core as sc
+from softcam_core.data.phantoms import make_phantom
 from softcam_core.errors import SettingsError
 from softcam_core.imaging.image import MedicalImage, Window
 from softcam_core.imaging.preprocessing import Preprocessing
@@ -63,6 +64,31 @@ def test_a_lesion_comes_back_at_its_place(size, shorter_side, crop, data) -> Non
     cells = [n / g for n, g in zip(geometry.input_size, explanation.grid.shape[1:], strict=True)]
     for axis, true in enumerate((row, column)):
         assert abs(peak[axis] + 0.5 - true) <= max(CELL, cells[axis]) / geometry.scale[axis] + 1
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    seed=st.integers(0, 500),
+    height=st.integers(120, 360),
+    aspect=st.floats(0.95, 1.25),
+    shorter_side=st.integers(80, 200),
+    is_cropped=st.booleans(),
+)
+def test_a_phantoms_lesion_comes_back_within_one_cell(seed, height, aspect, shorter_side, is_cropped) -> None:
+    size = height, round(height / aspect)
+    crop = (round(0.9 * shorter_side),) * 2 if is_cropped else None
+    model = brightness_model(shorter_side, crop)
+    healthy, ill = (make_phantom(seed, size, lesion=lesion) for lesion in (False, True))
+    grids = [sc.explain(model, image_of(phantom.pixels / 4095)).grid[1] for phantom in (healthy, ill)]
+    geometry = model.card.preprocessing.geometry(size)
+    on_image = geometry.on_image(grids[1] - grids[0])
+    mask = ill.mask & ~np.isnan(on_image)
+    assume(mask.sum() > 0.5 * ill.mask.sum())
+    row, column = np.unravel_index(np.nanargmax(on_image), size)
+    rows, columns = np.nonzero(mask)
+    cell = [CELL / s for s in geometry.scale]
+    away = np.maximum(np.abs(rows - row) / cell[0], np.abs(columns - column) / cell[1]).min()
+    assert away <= 1
 
 
 @settings(deadline=None, max_examples=60)
