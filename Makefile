@@ -26,10 +26,10 @@ demo: setup ## open the viewer on the demo cases (without a display: build/demo.
 	fi
 
 test: setup-dev ## run the tests
-	$(BOX) $(PY) -m pytest
+	$(BOX) $(PY) -m pytest --basetemp=build/pytest
 
 test-slow: setup-dev ## run the tests that take minutes
-	$(BOX) $(PY) -m pytest -m slow
+	$(BOX) $(PY) -m pytest --basetemp=build/pytest -m slow
 
 lint: setup-dev ## check style and import contracts
 	$(PY) -m ruff check .

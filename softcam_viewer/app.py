@@ -6,7 +6,9 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from types import TracebackType
 
 from PySide6.QtCore import QMessageLogContext, QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
@@ -72,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     assert isinstance(app, QApplication)
     app.setApplicationName("softcam-viewer")
     viewer = Viewer(app, arguments.device, arguments.theme)
+    sys.excepthook = partial(_show_defect, viewer)
     messages: list[str] = []
     viewer.session.failed.connect(messages.append)
 
@@ -108,6 +111,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("".join(f"softcam-viewer: {message}\n" for message in messages))
         return 2
     return int(code)
+
+
+def _show_defect(
+    viewer: Viewer, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Log a defect and tell the user; the window stays up."""
+    logging.getLogger(__name__).error("Unexpected error", exc_info=(kind, error, trace))
+    viewer.session.failed.emit(f"Internal error: {kind.__name__}: {error}. Please report it.")
 
 
 def _parser() -> argparse.ArgumentParser:

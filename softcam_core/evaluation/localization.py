@@ -6,16 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 
-def pointing_hit(on_image: npt.NDArray[np.floating[Any]], mask: npt.NDArray[np.bool_]) -> bool:
+def pointing_hit(on_image: npt.NDArray[np.floating[Any]], mask: npt.NDArray[np.bool_], margin: float = 0.0) -> bool:
     """Tell whether the highest value lies in the annotation (pointing game, Zhang et al., IJCV 2018, section 5.1).
-
-    Without that paper's margin of 15 pixels around the annotation.
 
     Parameters
     ----------
     on_image : ndarray, (H, W)
         A map on the image's pixels, NaN where nothing was analysed.
     mask : ndarray, (H, W) bool
+    margin : float
+        Pixels around the annotation that count as hits; the paper allows 15.
 
     Raises
     ------
@@ -23,7 +23,9 @@ def pointing_hit(on_image: npt.NDArray[np.floating[Any]], mask: npt.NDArray[np.b
         When the sizes differ or nothing was analysed.
     """
     _check(on_image, mask)
-    return bool(mask.flat[np.nanargmax(on_image)])
+    row, column = np.unravel_index(np.nanargmax(on_image), mask.shape)
+    rows, columns = np.nonzero(mask)
+    return bool(rows.size and np.hypot(rows - row, columns - column).min() <= margin)
 
 
 def relevance_mass(on_image: npt.NDArray[np.floating[Any]], mask: npt.NDArray[np.bool_]) -> float:

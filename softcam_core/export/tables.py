@@ -8,10 +8,11 @@ from pathlib import Path
 
 from softcam_core.errors import SettingsError
 from softcam_core.explainers.base import Explanation
+from softcam_core.notice import NOTICE
 
 
 def write_scores(path: Path | str, rows: Iterable[tuple[str, str, Explanation]], class_names: Iterable[str]) -> None:
-    """Write class probabilities and logits, one row an image; a file that is there is replaced as a whole.
+    """Write class probabilities and logits, one row an image, with the model and the notice; a file that is there is replaced as a whole.
 
     Parameters
     ----------
@@ -33,10 +34,11 @@ def write_scores(path: Path | str, rows: Iterable[tuple[str, str, Explanation]],
         with partial.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             columns = [f"{what}[{name}]" for what in ("probability", "logit") for name in names]
-            writer.writerow(["image", "output", "predicted", *columns])
+            writer.writerow(["image", "output", "predicted", *columns, "model", "notice"])
             for image, output, explanation in rows:
                 figures = [f"{value:.8g}" for value in (*explanation.probabilities, *explanation.logits)]
-                writer.writerow([image, output, names[explanation.predicted], *figures])
+                predicted = names[explanation.predicted]
+                writer.writerow([image, output, predicted, *figures, explanation.card.name, NOTICE])
         partial.replace(path)
     except OSError as error:
         raise SettingsError(path, f"cannot be written: {error.strerror}", "Check the folder and its space.") from error

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from softcam_core.errors import SettingsError
 from softcam_core.imaging.image import Window
 from softcam_core.notice import NOTICE
 from softcam_core.resources import resource
@@ -87,8 +88,13 @@ class MainWindow(QMainWindow):
 
     def open_demo(self) -> None:
         """Open the bundled cases with the bundled model."""
-        self.session.open_model(resource("demo/model.safetensors"))
-        self.session.open_paths([resource("demo/cases")])
+        try:
+            model, cases = resource("demo/model.safetensors"), resource("demo/cases")
+        except SettingsError as error:
+            self.session.failed.emit(str(error))
+            return
+        self.session.open_model(model)
+        self.session.open_paths([cases])
 
     # Layout
 

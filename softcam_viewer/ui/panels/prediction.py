@@ -179,10 +179,10 @@ class LedgerPanel(Section):
 
 
 def percent(probability: float) -> str:
-    """Probability for people: never "100 %" or "0 %" for what is not certain."""
+    """Probability for people: never "100.0 %" or "0.0 %", which nothing is."""
     share = probability * 100
-    if 99.95 <= share < 100:
+    if share >= 99.95:
         return "> 99.9 %"
-    if 0 < share < 0.05:
+    if share < 0.05:
         return "< 0.1 %"
     return f"{share:.1f} %"

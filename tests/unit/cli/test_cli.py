@@ -19,6 +19,7 @@ from softcam_core.explainers.methods import explain
 from softcam_core.imaging.readers import read_image
 from softcam_core.models.checkpoint import CARD_KEY, load_model, save_model
 from softcam_core.models.softcam import SoftCAM
+from softcam_core.notice import NOTICE
 
 
 @pytest.fixture
@@ -123,6 +124,7 @@ def test_explain_writes_what_the_library_gives(
         (row,) = csv.DictReader(file)
     assert row["image"] == "picture.png"
     assert row["predicted"] == expected.class_names[expected.predicted]
+    assert row["notice"] == NOTICE
     assert float(row["logit[spot]"]) == pytest.approx(float(expected.logits[1]), rel=1e-6)
     assert float(row["probability[plain]"]) == pytest.approx(float(expected.probabilities[0]), rel=1e-6)
     with Image.open(out / "picture_overlay.png") as overlay:

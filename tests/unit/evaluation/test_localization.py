@@ -19,6 +19,14 @@ def test_a_map_that_peaks_in_the_annotation_hits(mask):
     assert not pointing_hit(on_image, mask)
 
 
+def test_a_peak_beside_the_annotation_hits_within_the_margin(mask):
+    on_image = np.zeros(mask.shape)
+    on_image[0, 0] = 1  # two rows and three columns away
+    assert not pointing_hit(on_image, mask, margin=3.6)
+    assert pointing_hit(on_image, mask, margin=3.7)
+    assert not pointing_hit(on_image, np.zeros_like(mask), margin=99)
+
+
 def test_pixels_that_were_not_analysed_cannot_win(mask):
     on_image = np.full(mask.shape, -3.0)
     on_image[2, 3] = -1
