@@ -15,12 +15,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PySide6.QtCore import QEvent, QObject
+from PySide6.QtCore import QEvent, QObject, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
 from softcam_core.data.phantoms import make_phantom
 from softcam_core.resources import resource
-from softcam_viewer.app import Viewer
+from softcam_viewer.app import Viewer, log_qt_message
 
 SIDE = 2048
 CHANGES = 100
@@ -59,6 +59,7 @@ def threshold_to_repaint(folder: Path) -> list[float]:
     film = cv2.resize(make_phantom(7, 512).pixels, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     path = folder / "film.png"
     cv2.imwrite(str(path), film)
+    qInstallMessageHandler(log_qt_message)
     app = QApplication.instance() or QApplication([])
     viewer = Viewer(app)
     viewer.window.show()

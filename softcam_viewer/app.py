@@ -113,9 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(code)
 
 
-def _show_defect(
-    viewer: Viewer, kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
+def _show_defect(viewer: Viewer, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Log a defect and tell the user; the window stays up."""
     logging.getLogger(__name__).error("Unexpected error", exc_info=(kind, error, trace))
     viewer.session.failed.emit(f"Internal error: {kind.__name__}: {error}. Please report it.")

@@ -4,9 +4,10 @@ import sys
 import time
 from pathlib import Path
 
+from PySide6.QtCore import qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
-from softcam_viewer.app import Viewer
+from softcam_viewer.app import Viewer, log_qt_message
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
@@ -24,6 +25,7 @@ def wait(viewer: Viewer) -> None:
 
 def main() -> int:
     """Write one picture for each theme, and the empty window."""
+    qInstallMessageHandler(log_qt_message)
     app = QApplication([])
     IMAGES.mkdir(parents=True, exist_ok=True)
     for theme in ("dark", "light"):
