@@ -12,7 +12,9 @@ from softcam_core.notice import NOTICE
 
 
 def write_scores(path: Path | str, rows: Iterable[tuple[str, str, Explanation]], class_names: Iterable[str]) -> None:
-    """Write class probabilities and logits, one row an image, with the model and the notice; a file that is there is replaced as a whole.
+    """Write class probabilities and logits, one row an image, with the model and the notice.
+
+    A file that is there is replaced as a whole.
 
     Parameters
     ----------
