@@ -59,7 +59,7 @@ def test_opening_a_folder_shows_the_first_case_with_its_evidence(opened):
     assert "opacity against no finding" in shown
     assert "Test network" in shown
     assert "cpu" in shown
-    assert "is the mean of 22 × 16 evidence cells" in shown  # 120 x 90 px at 85 x 64, four pixels a cell
+    assert "is the mean of 21 × 16 evidence cells" in shown  # 120 x 90 px at 85 x 64, four pixels a cell
 
 
 def test_the_worklist_fills_with_thumbnails_predictions_and_what_cannot_be_read(opened, settle):
