@@ -3,6 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
+
+from softcam_core.imaging.preprocessing import Preprocessing
+from softcam_core.models.card import ModelCard
+from softcam_core.models.checkpoint import save_model
+from softcam_core.models.families import build
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +18,18 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the real images in ../shared/data")
     return folder
+
+
+@pytest.fixture(scope="session")
+def signed_model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A two-class model with signed evidence that follows brightness."""
+    torch.manual_seed(3)
+    card = ModelCard(
+        name="Test network",
+        architecture="compact",
+        class_names=("no finding", "opacity"),
+        preprocessing=Preprocessing(shorter_side=64),
+    )
+    path = tmp_path_factory.mktemp("model") / "test.safetensors"
+    save_model(build(card), path)
+    return path

@@ -112,14 +112,13 @@ def _find(inputs: Sequence[Path]) -> tuple[list[Path], int]:
 def _explain(model: SoftCAM, path: Path, name: str, args: argparse.Namespace) -> Explanation:
     from softcam_core.explainers.methods import explain
     from softcam_core.export.arrays import save_evidence
-    from softcam_core.export.overlay import save_overlay
+    from softcam_core.export.overlay import render_overlay, save_picture
     from softcam_core.imaging.readers import read_image
 
     image = read_image(path, frame=args.frame)
     explanation = explain(model, image)
     target, against = _view(explanation, args.target, args.against)
-    save_overlay(
-        args.out / f"{name}_overlay.png",
+    picture = render_overlay(
         image,
         explanation,
         target,
@@ -128,6 +127,7 @@ def _explain(model: SoftCAM, path: Path, name: str, args: argparse.Namespace) ->
         opacity=args.opacity,
         colormap=args.colormap,
     )
+    save_picture(args.out / f"{name}_overlay.png", picture)
     save_evidence(args.out / f"{name}_evidence.npz", explanation)
     return explanation
 

@@ -114,35 +114,14 @@ def render_overlay(
     return np.asarray(draw_panel(picture, view.scale, text))
 
 
-def save_overlay(
-    path: Path | str,
-    image: MedicalImage,
-    explanation: Explanation,
-    target: Class,
-    against: Class | None = None,
-    *,
-    threshold: float | None = None,
-    opacity: float = DEFAULT_OPACITY,
-    colormap: str | None = None,
-    sign: Sign = "both",
-) -> None:
-    """Write `render_overlay`'s picture as PNG; an existing file is replaced only by a complete one.
+def save_picture(path: Path | str, pixels: npt.NDArray[np.uint8]) -> None:
+    """Write (H, W, 3) uint8 as PNG; an existing file is replaced only by a complete one.
 
     Raises
     ------
     SettingsError
-        As `render_overlay`, and when the file cannot be written.
+        When the file cannot be written.
     """
-    pixels = render_overlay(
-        image,
-        explanation,
-        target,
-        against,
-        threshold=threshold,
-        opacity=opacity,
-        colormap=colormap,
-        sign=sign,
-    )
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
     try:

@@ -12,17 +12,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QApplication, QStyle, QStyleOptionSlider
 
-from softcam_core.imaging.preprocessing import Preprocessing
-from softcam_core.models.card import ModelCard
-from softcam_core.models.checkpoint import save_model
-from softcam_core.models.families import build
 from softcam_viewer.app import Viewer
 
 ROOT = Path(__file__).parents[2]
@@ -97,27 +92,19 @@ def screen(tmp_path: Path) -> Iterator[Screen]:
 
 
 @pytest.fixture
-def opened(tmp_path: Path, screen: Screen) -> Iterator[tuple[Path, Path]]:
+def opened(tmp_path: Path, screen: Screen, signed_model_file: Path) -> Iterator[tuple[Path, Path]]:
     """The viewer as a user starts it, with a film and a model."""
-    torch.manual_seed(3)
-    card = ModelCard(
-        name="Test network",
-        architecture="compact",
-        class_names=("no finding", "opacity"),
-        preprocessing=Preprocessing(shorter_side=64),
-    )
-    film, model = tmp_path / "film.png", tmp_path / "model.safetensors"
-    save_model(build(card), model)
+    film = tmp_path / "film.png"
     pixels = np.random.default_rng(0).integers(0, 80, (400, 500), dtype=np.uint8)
     pixels[100:200, 150:300] = 200
     cv2.imwrite(str(film), pixels)
     process = subprocess.Popen(
-        [sys.executable, "-m", "softcam_viewer", str(film), "--model", str(model)],
+        [sys.executable, "-m", "softcam_viewer", str(film), "--model", str(signed_model_file)],
         env=screen.environment,
         cwd=ROOT,
         stderr=subprocess.DEVNULL,
     )
-    yield film, model
+    yield film, signed_model_file
     process.terminate()
     process.wait(20)
 

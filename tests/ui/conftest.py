@@ -21,21 +21,6 @@ from softcam_viewer.app import Viewer
 
 
 @pytest.fixture(scope="session")
-def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A two-class model with signed evidence that follows brightness."""
-    torch.manual_seed(3)
-    card = ModelCard(
-        name="Test network",
-        architecture="compact",
-        class_names=("no finding", "opacity"),
-        preprocessing=Preprocessing(shorter_side=64),
-    )
-    path = tmp_path_factory.mktemp("model") / "test.safetensors"
-    save_model(build(card), path)
-    return path
-
-
-@pytest.fixture(scope="session")
 def three_class_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(4)
     names = ("normal", "drusen", "a class with a name that is much too long for any panel that anyone would make")

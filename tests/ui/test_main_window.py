@@ -19,8 +19,8 @@ def texts(widget) -> str:
 
 
 @pytest.fixture
-def opened(viewer, folder, model_file, settle):
-    viewer.session.open_model(model_file)
+def opened(viewer, folder, signed_model_file, settle):
+    viewer.session.open_model(signed_model_file)
     viewer.session.open_paths([folder])
     settle()
     return viewer
@@ -235,9 +235,9 @@ def test_the_probe_tells_position_value_and_evidence(opened, qtbot):
     assert f"evidence {-value:+.3g}".replace("-", "−") in opened.window._probe.text()
 
 
-def test_files_and_models_can_be_dropped(viewer, folder, model_file, settle):
+def test_files_and_models_can_be_dropped(viewer, folder, signed_model_file, settle):
     data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(model_file)), QUrl.fromLocalFile(str(folder))])
+    data.setUrls([QUrl.fromLocalFile(str(signed_model_file)), QUrl.fromLocalFile(str(folder))])
     event = QDropEvent(
         QPointF(10, 10), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     )
@@ -275,7 +275,7 @@ def test_the_worklist_can_be_filtered(opened):
     assert panel.list.model().rowCount() == 1
 
 
-def test_commands_are_enabled_only_when_they_can_be_used(viewer, folder, model_file, settle):
+def test_commands_are_enabled_only_when_they_can_be_used(viewer, folder, signed_model_file, settle):
     def enabled(name: str) -> bool:
         return viewer.window._actions[name][1].isEnabled()
 
@@ -285,7 +285,7 @@ def test_commands_are_enabled_only_when_they_can_be_used(viewer, folder, model_f
     settle()
     assert all(map(enabled, ("fit", "next_case")))
     assert not enabled("threshold_up")
-    viewer.session.open_model(model_file)
+    viewer.session.open_model(signed_model_file)
     settle()
     assert enabled("threshold_up")
 

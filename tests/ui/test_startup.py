@@ -36,9 +36,9 @@ def test_the_window_is_on_screen_before_torch_is_imported():
     assert result.stdout.strip() == "[]"
 
 
-def test_a_screenshot_shows_the_case_and_the_program_ends(folder, model_file, tmp_path):
+def test_a_screenshot_shows_the_case_and_the_program_ends(folder, signed_model_file, tmp_path):
     picture = tmp_path / "deep" / "out.png"
-    result = run_viewer(folder / "case_0.png", "--model", model_file, "--screenshot", picture)
+    result = run_viewer(folder / "case_0.png", "--model", signed_model_file, "--screenshot", picture)
     assert (result.returncode, result.stderr) == (0, "")
     image = QImage(str(picture))
     assert image.width() > 1000

@@ -36,20 +36,6 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
-def refused(capsys: pytest.CaptureFixture[str], *argv: object) -> str:
-    """Run a command line that must be refused; give its message."""
-    assert main([str(a) for a in argv]) == 2
-    error = capsys.readouterr().err
-    assert "Traceback" not in error
-    messages = [line for line in error.splitlines() if "error:" in line]
-    assert len(messages) == 1, error
-    return error[error.index(messages[0]) :]
-
-
-def accepted(*argv: object) -> None:
-    assert main([str(a) for a in argv]) == 0
-
-
 # --- the command line itself
 
 
@@ -69,7 +55,7 @@ def test_module_runs_as_softcam() -> None:
     assert done.stderr == "softcam: error: none: there is no such file. Check the path.\n"
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version(capsys: pytest.CaptureFixture[str], accepted) -> None:
     accepted("--version")
     assert capsys.readouterr().out == f"softcam {softcam_core.__version__}\n"
 
@@ -81,7 +67,7 @@ def test_usage_errors(argv: list[str], capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize("command", ["train", "explain", "info", "phantoms"])
-def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str], accepted) -> None:
     accepted(command, "--help")
     assert f"usage: softcam {command}" in capsys.readouterr().out
 
@@ -89,14 +75,14 @@ def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixtur
 # --- info
 
 
-def test_info(capsys: pytest.CaptureFixture[str]) -> None:
+def test_info(capsys: pytest.CaptureFixture[str], accepted) -> None:
     accepted("info")
     out = capsys.readouterr().out
     for word in ("softcam", softcam_core.__version__, torch.__version__.split("+")[0], "devices", "cpu threads"):
         assert word in out
 
 
-def test_info_of_a_model(model_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_of_a_model(model_file: Path, capsys: pytest.CaptureFixture[str], accepted) -> None:
     accepted("info", "--model", model_file)
     out = capsys.readouterr().out
     for words in ("fresh", "compact", "plain, spot", "single label", "shorter side 48 px"):
@@ -107,7 +93,7 @@ def test_info_of_a_model(model_file: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_explain_writes_what_the_library_gives(
-    model_file: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model_file: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], accepted
 ) -> None:
     out = tmp_path / "out"
     accepted("explain", picture, "--model", model_file, "--out", out, "--device", "cpu")
@@ -132,7 +118,7 @@ def test_explain_writes_what_the_library_gives(
     assert f"picture.png: {row['predicted']}" in capsys.readouterr().out
 
 
-def test_explain_takes_folders_and_each_image_once(model_file: Path, picture: Path, tmp_path: Path) -> None:
+def test_explain_takes_folders_and_each_image_once(model_file: Path, picture: Path, tmp_path: Path, accepted) -> None:
     folder = tmp_path / "case"
     (folder / "deeper").mkdir(parents=True)
     for name in ("a.png", "deeper/a.png", "deeper/A.jpg"):
@@ -149,7 +135,7 @@ def test_output_names() -> None:
     assert output_names(paths) == ["a", "a-2", "A-3", "a-2-2", "1.2.840.7", "1.2.840.8", "a.b"]
 
 
-def test_explain_options_change_the_picture(model_file: Path, picture: Path, tmp_path: Path) -> None:
+def test_explain_options_change_the_picture(model_file: Path, picture: Path, tmp_path: Path, accepted) -> None:
     def overlay(*options: str) -> bytes:
         accepted("explain", picture, "--model", model_file, "--out", tmp_path / "o", *options)
         return (tmp_path / "o" / "picture_overlay.png").read_bytes()
@@ -169,12 +155,10 @@ def test_explain_options_change_the_picture(model_file: Path, picture: Path, tmp
     assert overlay("--against", "spot") == pictures[4]
 
 
-def test_explain_goes_on_after_an_unreadable_image(
-    model_file: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_explain_goes_on_after_an_unreadable_image(model_file: Path, picture: Path, tmp_path: Path, refused) -> None:
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"\x89PNG\r\n\x1a\n truncated")
-    message = refused(capsys, "explain", bad, picture, "--model", model_file, "--out", tmp_path / "out")
+    message = refused("explain", bad, picture, "--model", model_file, "--out", tmp_path / "out")
     assert str(bad) in message
     assert (tmp_path / "out" / "picture_overlay.png").exists()
     with (tmp_path / "out" / "scores.csv").open(newline="") as file:
@@ -215,30 +199,22 @@ def _huge_png(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [_empty, _text, _half_a_png, _folder, _nothing, _nan_tiff, _huge_png])
-def test_explain_refuses_what_is_no_image(
-    make, model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_explain_refuses_what_is_no_image(make, model_file: Path, tmp_path: Path, refused) -> None:
     path = tmp_path / "input.png"
     make(path)
-    message = refused(capsys, "explain", path, "--model", model_file, "--out", tmp_path / "out")
+    message = refused("explain", path, "--model", model_file, "--out", tmp_path / "out")
     assert str(path) in message
     assert not (tmp_path / "out" / "scores.csv").exists()
 
 
-def test_explain_refuses_a_frame_that_is_not_there(
-    model_file: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert "frame" in refused(
-        capsys, "explain", picture, "--model", model_file, "--out", tmp_path / "o", "--frame", "3"
-    )
+def test_explain_refuses_a_frame_that_is_not_there(model_file: Path, picture: Path, tmp_path: Path, refused) -> None:
+    assert "frame" in refused("explain", picture, "--model", model_file, "--out", tmp_path / "o", "--frame", "3")
 
 
-def test_explain_refuses_an_image_too_thin_to_resize(
-    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_explain_refuses_an_image_too_thin_to_resize(model_file: Path, tmp_path: Path, refused) -> None:
     path = tmp_path / "thin.png"
     Image.new("L", (1, 60_000)).save(path)
-    message = refused(capsys, "explain", path, "--model", model_file, "--out", tmp_path / "o")
+    message = refused("explain", path, "--model", model_file, "--out", tmp_path / "o")
     assert "would become" in message
 
 
@@ -257,14 +233,14 @@ def test_explain_refuses_an_image_too_thin_to_resize(
     ],
 )
 def test_explain_refuses_options(
-    options, reason: str, model_file: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options, reason: str, model_file: Path, picture: Path, tmp_path: Path, refused
 ) -> None:
-    assert reason in refused(capsys, "explain", picture, "--model", model_file, "--out", tmp_path / "out", *options)
+    assert reason in refused("explain", picture, "--model", model_file, "--out", tmp_path / "out", *options)
     assert not (tmp_path / "out").exists()
 
 
-def test_explain_refuses_a_file_as_folder(model_file: Path, picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "is a file" in refused(capsys, "explain", picture, "--model", model_file, "--out", picture)
+def test_explain_refuses_a_file_as_folder(model_file: Path, picture: Path, refused) -> None:
+    assert "is a file" in refused("explain", picture, "--model", model_file, "--out", picture)
 
 
 class Bomb:
@@ -285,7 +261,7 @@ NO_MODELS = ("pickle", "zip", "empty", "truncated", "no card", "none", "folder")
     [*((command, kind) for command in ("explain", "info") for kind in NO_MODELS), ("explain", "other classes")],
 )
 def test_refuses_what_is_no_model(
-    command: str, kind: str, model_file: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str, kind: str, model_file: Path, picture: Path, tmp_path: Path, refused
 ) -> None:
     path, marker = tmp_path / "m.safetensors", tmp_path / "executed"
     content = model_file.read_bytes()
@@ -304,129 +280,22 @@ def test_refuses_what_is_no_model(
     elif kind == "folder":
         path.mkdir()
     target = (picture, "--out", tmp_path / "out") if command == "explain" else ()
-    message = refused(capsys, command, *target, "--model", path)
+    message = refused(command, *target, "--model", path)
     assert message.startswith(f"softcam: error: {path}")
     assert message.count("\n") == 1
     assert not marker.exists()
 
 
-# --- train
-
-QUICK = ("--arch", "compact", "--shorter-side", "32", "--epochs", "1", "--lr", "1e-3", "--device", "cpu")
-
-
-def test_train_then_explain(spot_table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = tmp_path / "run"
-    accepted("train", spot_table, "--out", run, *QUICK, "--name", "Spots", "--l1", "1e-6", "--flip-vertical")
-    captured = capsys.readouterr()
-    assert "best epoch 1 of 1" in captured.out
-    assert "test auc" in captured.out
-    assert "epoch 1/1" in captured.err
-    card = load_model(run / "best.safetensors").card
-    assert card.name == "Spots"
-    assert card.provenance["settings"]["flip_vertical"] is True
-    images = spot_table.parent / "images"
-    accepted("explain", images / "test00.png", "--model", run / "best.safetensors", "--out", tmp_path / "out")
-    accepted("info", "--model", run / "best.safetensors")
-
-
-def test_train_maps_columns(spot_table: Path, tmp_path: Path) -> None:
-    rows = spot_table.read_text().replace("plain,", "0,").replace("spot,", "1,").replace("image,label,split", "f;y;s")
-    table = tmp_path / "other.csv"
-    table.write_text(rows.replace(",", ";"))
-    columns = ("--image-column", "f", "--label-column", "y", "--split-column", "s", "--root", spot_table.parent)
-    accepted("train", table, "--out", tmp_path / "run", *QUICK, *columns, "--classes", "no, yes", "--crop", "24", "28")
-    card = load_model(tmp_path / "run" / "best.safetensors").card
-    assert card.class_names == ("no", "yes")
-    assert card.preprocessing.crop == (24, 28)
-
-
-def test_train_refuses_a_second_run(spot_table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "metrics.csv").touch()
-    assert "--overwrite" in refused(capsys, "train", spot_table, "--out", tmp_path, *QUICK)
-
-
-def test_train_lists_all_bad_rows(spot_table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    table = spot_table.parent / "bad.csv"
-    table.write_text(
-        "image,label,split\nimages/train00.png,plain,train\nnone.png,plain,train\nimages/val01.png,odd,val\n"
-    )
-    try:
-        message = refused(capsys, "train", table, "--out", tmp_path / "run", *QUICK, "--classes", "plain,spot")
-    finally:
-        table.unlink()
-    assert "row 3: no such image file none.png" in message
-    assert "row 4: unknown label 'odd'" in message
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [
-        (("--arch", "alexnet"), "squeezenet1_1"),
-        (("--epochs", "0"), "greater than or equal to 1"),
-        (("--lr", "nan"), "learning rate"),
-        (("--lr", "-1"), "greater than 0"),
-        (("--crop", "64", "64"), "crop must fit"),
-        (("--shorter-side", "3"), "shorter side"),
-        (("--classes", "plain,plain"), "must differ and not be empty"),
-        (("--label-column", "finding"), "no column 'finding'; its columns are image, label, split"),
-        (("--init", "none.pth"), "no such file"),
-        (("--device", "toaster"), "is not a device"),
-        (("--name", "n" * 300), "at most 200"),
-    ],
-)
-def test_train_refuses_settings(
-    options, reason: str, spot_table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert reason in refused(capsys, "train", spot_table, "--out", tmp_path / "run", *QUICK, *options)
-    assert not (tmp_path / "run").exists()
-
-
-def test_train_stops_when_the_loss_is_not_finite(
-    spot_table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    message = refused(capsys, "train", spot_table, "--out", tmp_path / "run", *QUICK, "--lr", "1e30")
-    assert "epoch 1" in message
-    assert "lower learning rate" in message
-
-
-@pytest.mark.parametrize("epoch", [1, 2])
-def test_train_interrupted_keeps_the_best(
-    epoch: int,
-    spot_table: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    from softcam_core.training.trainer import _Run
-
-    original = _Run._epoch
-
-    def interrupted(self: _Run, number: int):
-        if number == epoch:
-            raise KeyboardInterrupt
-        return original(self, number)
-
-    monkeypatch.setattr(_Run, "_epoch", interrupted)
-    run = tmp_path / "run"
-    assert main(["train", str(spot_table), "--out", str(run), *QUICK, "--epochs", "3"]) == 130
-    error = capsys.readouterr().err
-    assert "Traceback" not in error
-    assert (run / "best.safetensors").exists() == (epoch == 2)
-    assert (str(run / "best.safetensors") in error) == (epoch == 2)
-
-
 # --- from one command to the next
 
 
-def test_phantoms_can_be_trained_on(tmp_path: Path) -> None:
+def test_phantoms_can_be_trained_on(tmp_path: Path, accepted) -> None:
     accepted("phantoms", "--out", tmp_path / "p", "--count", "4", "--size", "96")
     tables = list((tmp_path / "p").glob("*.csv"))
     assert tables
     assert len(read_manifest(tables[0]).samples) == 4
 
 
-def test_explains_a_real_radiograph(model_file: Path, shared_data: Path, tmp_path: Path) -> None:
+def test_explains_a_real_radiograph(model_file: Path, shared_data: Path, tmp_path: Path, accepted) -> None:
     accepted("explain", shared_data / "dicom" / "RG1_J2KI.dcm", "--model", model_file, "--out", tmp_path / "out")
     assert (tmp_path / "out" / "RG1_J2KI_overlay.png").exists()

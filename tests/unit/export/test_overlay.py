@@ -8,7 +8,7 @@ from PIL import Image, ImageFont
 from softcam_core.errors import SettingsError
 from softcam_core.explainers.base import Explanation
 from softcam_core.export.colormaps import COLORMAPS
-from softcam_core.export.overlay import render_overlay, save_overlay
+from softcam_core.export.overlay import render_overlay, save_picture
 from softcam_core.export.panel import BACKGROUND, WARNING, Scale, wrap
 from softcam_core.imaging.geometry import Geometry
 from softcam_core.imaging.image import Identity
@@ -166,20 +166,22 @@ def test_picture_says_nothing_about_the_patient(flat, halves: Explanation, tmp_p
         flat, source=Path("DOE^JANE.dcm"), identity=Identity(patient_name="DOE^JANE", patient_id="12345")
     )
     np.testing.assert_array_equal(render_overlay(flat, halves, 1), render_overlay(named, halves, 1))
-    save_overlay(tmp_path / "o.png", named, halves, 1)
+    save_picture(tmp_path / "o.png", render_overlay(named, halves, 1))
     content = (tmp_path / "o.png").read_bytes()
     assert b"DOE" not in content
     assert b"12345" not in content
 
 
 def test_saved_picture_is_the_rendered_one(flat, halves: Explanation, tmp_path: Path) -> None:
-    save_overlay(tmp_path / "o.png", flat, halves, "c1", "c0", threshold=1.0, opacity=0.3, sign="positive")
+    save_picture(
+        tmp_path / "o.png", render_overlay(flat, halves, "c1", "c0", threshold=1.0, opacity=0.3, sign="positive")
+    )
     expected = render_overlay(flat, halves, 1, 0, threshold=1.0, opacity=0.3, sign="positive")
     with Image.open(tmp_path / "o.png") as saved:
         np.testing.assert_array_equal(np.asarray(saved), expected)
     assert [p.name for p in tmp_path.iterdir()] == ["o.png"]
     with pytest.raises(SettingsError, match="cannot be written"):
-        save_overlay(tmp_path / "none" / "o.png", flat, halves, 1)
+        save_picture(tmp_path / "none" / "o.png", render_overlay(flat, halves, 1))
 
 
 @pytest.mark.parametrize("options", [{"threshold": -1}, {"threshold": np.nan}, {"opacity": 1.5}, {"colormap": "jet"}])
