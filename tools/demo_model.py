@@ -12,19 +12,7 @@ MODEL = Path(__file__).parents[1] / "resources" / "demo" / "model.safetensors"
 PHANTOMS = ["--count", "2400", "--size", "256", "--seed", "5000"]
 TRAINING = [
     *("--arch", "compact", "--name", "Demo: phantom opacities", "--classes", "no finding,opacity"),
-    *(
-        "--shorter-side",
-        "192",
-        "--epochs",
-        "14",
-        "--lr",
-        "2e-3",
-        "--l1",
-        "4e-5",
-        "--penalty-warmup",
-        "5",
-        "--flip-vertical",
-    ),
+    *("--shorter-side", "192", "--epochs", "12", "--lr", "2e-3", "--l1", "4e-5", "--penalty-warmup", "4"),
 ]
 
 

@@ -19,7 +19,7 @@ from softcam_core.data.phantom_view import Image, Points, View, band
 #: Class names; a label is an index of this.
 CLASS_NAMES = ("no finding", "opacity")
 #: Part of its peak that a lesion must reach at a pixel for the mask to count it.
-MASK_THRESHOLD = 0.1
+MASK_THRESHOLD = 0.25
 #: Smallest image side that shows the anatomy, and the largest that is useful, in pixels.
 SIZE_LIMITS = (64, 4096)
 

@@ -165,8 +165,11 @@ class Session(QObject):
     def _on_explained(self, image: MedicalImage, model: backend.LoadedModel, explanation: Explanation) -> None:
         if image is not self.image or model is not self.model:
             return
-        name = explanation.class_names[explanation.predicted]
-        self.cases.update_case(self.row, prediction=(name, float(explanation.probabilities[explanation.predicted])))
+        # By its file: while the next image is read, this one is still in view and its row no longer chosen.
+        row = self.cases.row_of(image.source)
+        if row is not None:
+            name = explanation.class_names[explanation.predicted]
+            self.cases.update_case(row, prediction=(name, float(explanation.probabilities[explanation.predicted])))
         self._set_explanation(explanation)
 
     def _set_explanation(self, explanation: Explanation | None) -> None:

@@ -187,3 +187,25 @@ def test_predictions_of_an_earlier_model_are_forgotten(session, lanes, monkeypat
     session.open_model(Path("x-y"))
     lanes[1].run_all()
     assert session.cases[1].prediction is None
+
+
+def test_a_late_prediction_is_not_written_beside_another_case(session, lanes):
+    session.open_model(Path("a-b"))
+    session.open_paths([Path("one"), Path("bad")])
+    settle(lanes)
+    first, known = session.image, session.cases[0].prediction
+    session.select(1)  # its image is not read yet, the film of the first is still in view
+    session._on_explained(first, session.model, explained(session.model, first))
+    assert session.cases[1].prediction is None
+    assert session.cases[0].prediction == known
+    settle(lanes)
+    assert session.cases[1].prediction is None
+
+
+def test_the_user_sees_that_a_case_is_awaited_until_it_is_there(session, lanes):
+    session.open_paths([Path("one"), Path("two")])
+    settle(lanes)
+    session.select(1)
+    assert session.busy == "Reading the image…"
+    lanes[0].run_all()
+    assert session.busy == ""
