@@ -26,9 +26,11 @@ demo: setup ## open the viewer on the demo cases (without a display: build/demo.
 	fi
 
 test: setup-dev ## run the tests
+	@mkdir -p build
 	$(BOX) $(PY) -m pytest --basetemp=build/pytest
 
 test-slow: setup-dev ## run the tests that take minutes
+	@mkdir -p build
 	$(BOX) $(PY) -m pytest --basetemp=build/pytest -m slow
 
 lint: setup-dev ## check style and import contracts
