@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from softcam_core.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from softcam_core.errors import BorderError as BorderError
     from softcam_core.errors import CheckpointError as CheckpointError
@@ -16,10 +18,9 @@ if TYPE_CHECKING:
     from softcam_core.models.card import ModelCard as ModelCard
     from softcam_core.models.checkpoint import load_model as load_model
     from softcam_core.models.checkpoint import save_model as save_model
+    from softcam_core.models.conversion import convert as convert
     from softcam_core.models.softcam import Evidence as Evidence
     from softcam_core.models.softcam import SoftCAM as SoftCAM
-
-__version__ = "0.1.0"
 
 # Imported when first used: torch takes seconds, and the viewer's window must not wait for it.
 _HOMES = {
@@ -35,6 +36,7 @@ _HOMES = {
     "ModelCard": "models.card",
     "load_model": "models.checkpoint",
     "save_model": "models.checkpoint",
+    "convert": "models.conversion",
     "Evidence": "models.softcam",
     "SoftCAM": "models.softcam",
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Need = Literal["nothing", "cases", "image", "explanation"]
+Need = Literal["nothing", "cases", "image", "model", "explanation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("open_files", "Open files…", "File", ("Ctrl+O",)),
     Command("open_folder", "Open folder…", "File", ("Ctrl+Shift+O",)),
     Command("open_model", "Open model…", "File", ("Ctrl+M",)),
+    Command("show_card", "About this model…", "File", ("Ctrl+I",), "model"),
     Command("open_demo", "Open the demo cases and model", "File", separated=True),
     Command("save_screenshot", "Save a picture of the window…", "File", ("Ctrl+Shift+S",), "image", separated=True),
     Command("quit", "Quit", "File", ("Ctrl+Q",), separated=True),

@@ -8,7 +8,7 @@ import torch
 from softcam_core.imaging.preprocessing import Preprocessing
 from softcam_core.models.card import ModelCard
 from softcam_core.models.checkpoint import save_model
-from softcam_core.models.families import build
+from softcam_core.models.softcam import SoftCAM
 
 
 @pytest.fixture(scope="session")
@@ -31,5 +31,5 @@ def signed_model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         preprocessing=Preprocessing(shorter_side=64),
     )
     path = tmp_path_factory.mktemp("model") / "test.safetensors"
-    save_model(build(card), path)
+    save_model(SoftCAM.from_card(card), path)
     return path

@@ -9,10 +9,11 @@ from softcam_core.cli import main as softcam
 
 MODEL = Path(__file__).parents[1] / "resources" / "demo" / "model.safetensors"
 # The demo cases and the study use other seeds.
-PHANTOMS = ["--count", "2400", "--size", "256", "--seed", "5000"]
+PHANTOMS = ["--count", "2400", "--size", "512", "--seed", "5000"]
 TRAINING = [
     *("--arch", "compact", "--name", "Demo: phantom opacities", "--classes", "no finding,opacity"),
     *("--shorter-side", "192", "--epochs", "12", "--lr", "2e-3", "--l1", "4e-5", "--penalty-warmup", "4"),
+    *("--flip-vertical", "--seed", "1"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``softcam train | explain | info | phantoms``, one module a subcommand."""
+"""The command line ``softcam``, one module a subcommand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from softcam_core import __version__
-from softcam_core.cli import explain, info, phantoms, train
+from softcam_core.cli import bench, convert, explain, export, info, phantoms, train
 from softcam_core.errors import BorderError
 from softcam_core.notice import NOTICE
 
@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"softcam {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (train, explain, info, phantoms):
+    for module in (train, convert, explain, export, bench, info, phantoms):
         module.add_parser(commands)
     return parser
 

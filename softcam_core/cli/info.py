@@ -5,10 +5,6 @@ from __future__ import annotations
 import argparse
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from softcam_core.models.card import ModelCard
 
 _PACKAGES = ("torch", "torchvision", "numpy", "pydicom", "pillow", "PySide6-Essentials")
 
@@ -27,9 +23,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Print versions and devices, or a model card."""
     if args.model is not None:
-        from softcam_core.models.checkpoint import read_card
-
-        _print_card(args.model, read_card(args.model))
+        _print_card(args.model)
     else:
         _print_system()
     return 0
@@ -56,39 +50,19 @@ def _print_system() -> None:
     _print_table(lines)
 
 
-def _print_card(path: Path, card: ModelCard) -> None:
-    how = card.preprocessing
-    resized = "as it is" if how.shorter_side is None else f"shorter side {how.shorter_side} px"
-    crop = "whole image" if how.crop is None else f"centre crop {how.crop[0]} x {how.crop[1]} px"
-    lines: dict[str, Any] = {
-        "model": card.name,
-        "file": str(path),
-        "architecture": card.architecture,
-        "classes": ", ".join(card.class_names),
-        "task": card.task.replace("_", " "),
-        "input": f"{resized}, {crop}",
-        "mean": " ".join(f"{v:.5g}" for v in how.mean),
-        "std": " ".join(f"{v:.5g}" for v in how.std),
-    }
-    if card.licence:
-        lines["licence"] = card.licence
-    lines.update({name.replace("_", " "): f"{value:.4f}" for name, value in card.metrics.items()})
-    _print_table(lines)
-    if card.provenance:
-        print("provenance")
-        _print_nested(card.provenance, "  ")
+def _print_card(path: Path) -> None:
+    from softcam_core.models.checkpoint import read_card
+    from softcam_core.models.describe import describe_card
+
+    sections = {"File": [("path", str(path))], **describe_card(read_card(path))}
+    width = max(len(name) for lines in sections.values() for name, _ in lines)
+    for title, lines in sections.items():
+        print(title)
+        for name, value in lines:
+            print(f"  {name:<{width}}  {value}")
 
 
-def _print_table(lines: dict[str, Any]) -> None:
+def _print_table(lines: dict[str, str]) -> None:
     width = max(map(len, lines))
     for name, value in lines.items():
         print(f"{name:<{width}}  {value}")
-
-
-def _print_nested(values: dict[str, Any], indent: str) -> None:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            print(f"{indent}{name}")
-            _print_nested(value, indent + "  ")
-        else:
-            print(f"{indent}{name}: {value}")

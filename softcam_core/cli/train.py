@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from softcam_core.errors import SettingsError
 
@@ -37,7 +37,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     model = parser.add_argument_group("model and input")
     model.add_argument("--arch", required=True, metavar="NAME", help="architecture: compact, resnet50, ...")
-    model.add_argument("--init", type=Path, metavar="FILE", help="weights that the features start from")
+    model.add_argument(
+        "--init",
+        metavar="FILE",
+        help="weights that the features start from; imagenet for the published ones",
+    )
+    model.add_argument(
+        "--output-stride", type=int, choices=(8, 16, 32), help="finer evidence: input pixels from cell to cell at most"
+    )
     model.add_argument(
         "--shorter-side", type=int, default=512, metavar="PIXELS", help="resize to; 0 keeps the size (%(default)s)"
     )
@@ -100,6 +107,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _published_normalisation(architecture: str) -> dict[str, Any]:
+    from softcam_core.models.families import family_of
+
+    try:
+        family = family_of(architecture)
+    except KeyError:  # the configuration will say so
+        return {}
+    return {"mean": family.mean, "std": family.std}
+
+
 def _config(args: argparse.Namespace, manifest: Manifest) -> TrainingConfig:
     from pydantic import ValidationError
 
@@ -109,10 +126,13 @@ def _config(args: argparse.Namespace, manifest: Manifest) -> TrainingConfig:
     try:
         return TrainingConfig(
             architecture=args.arch,
+            options={"output_stride": args.output_stride},
             class_names=manifest.class_names,
             name=args.name,
             preprocessing=Preprocessing(
-                shorter_side=args.shorter_side or None, crop=tuple(args.crop) if args.crop else None
+                shorter_side=args.shorter_side or None,
+                crop=tuple(args.crop) if args.crop else None,
+                **_published_normalisation(args.arch),
             ),
             normalisation="given" if args.normalise == "imagenet" else args.normalise,
             epochs=args.epochs,
@@ -129,7 +149,7 @@ def _config(args: argparse.Namespace, manifest: Manifest) -> TrainingConfig:
             seed=args.seed,
             device=args.device,
             workers=args.workers,
-            init=args.init,
+            init=args.init if args.init in (None, "imagenet") else Path(args.init),
         )
     except ValidationError as error:
         first = error.errors()[0]

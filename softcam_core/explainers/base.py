@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,8 +11,6 @@ import numpy.typing as npt
 from softcam_core.imaging.geometry import Geometry
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from softcam_core.imaging.image import MedicalImage
     from softcam_core.models.card import ModelCard
     from softcam_core.models.softcam import SoftCAM
@@ -116,15 +112,3 @@ class Explainer(Protocol):
     def __call__(self, model: SoftCAM, image: MedicalImage) -> Explanation:
         """Explain one image."""
         ...
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put a module into eval mode, and each of its parts back into its own mode afterwards."""
-    modes = {part: part.training for part in module.modules()}
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes.items():
-            part.training = training

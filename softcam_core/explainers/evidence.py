@@ -8,8 +8,9 @@ import torch
 
 from softcam_core.devices import describe_device
 from softcam_core.errors import SettingsError
-from softcam_core.explainers.base import Explanation, evaluating
+from softcam_core.explainers.base import Explanation
 from softcam_core.imaging.image import MedicalImage
+from softcam_core.models.modes import evaluating
 from softcam_core.models.softcam import ALWAYS_LARGE_ENOUGH, SoftCAM
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cached_property
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
+from softcam_core.errors import SettingsError
 from softcam_core.models.card import ModelCard
+from softcam_core.models.dilation import set_output_stride
+from softcam_core.models.families import Family, family_of
+from softcam_core.models.receptive_field import ReceptiveField, receptive_field
 
-ALWAYS_LARGE_ENOUGH = 64
+ALWAYS_LARGE_ENOUGH = 96
 """Pixels a side that every architecture takes; below, strides may leave nothing, and torch raises RuntimeError."""
 
 
@@ -53,6 +58,21 @@ class SoftCAM(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.card = card
 
+    @classmethod
+    def from_card(cls, card: ModelCard) -> Self:
+        """Build the network a card describes, freshly initialised, in training mode.
+
+        Raises
+        ------
+        KeyError
+            For an unknown architecture.
+        SettingsError
+            When the architecture cannot have the card's options.
+        """
+        family = family_of(card.architecture)
+        features, head = family.parts(_black_box(family, card), card.options)
+        return cls(features, head, card)
+
     def forward(self, x: Tensor) -> Evidence:
         """(B, 3, H, W) normalised images -> logits (B, K) and evidence maps (B, K, h, w)."""
         maps = self.head(self.features(x))
@@ -63,6 +83,64 @@ class SoftCAM(nn.Module):
         """Where the parameters are."""
         return next(self.parameters()).device
 
+    @cached_property
+    def receptive_field(self) -> ReceptiveField:
+        """Which pixels of the model input a cell of evidence can see."""
+        return receptive_field(self.features)
+
     def probabilities(self, logits: Tensor) -> Tensor:
         """(..., K) logits -> (..., K) probabilities: softmax for single label, sigmoid for multi label."""
         return logits.softmax(-1) if self.card.task == "single_label" else logits.sigmoid()
+
+    def black_box_names(self) -> dict[str, str]:
+        """Names of this model's parameters and buffers -> their names in the black box's state dict."""
+        family = family_of(self.card.architecture)
+        prefixes = {"features.": family.feature_prefix, "head.": family.head_prefix}
+        return {
+            name: prefixes[part] + name.removeprefix(part)
+            for name in self.state_dict()
+            for part in prefixes
+            if name.startswith(part)
+        }
+
+    def black_box(self) -> nn.Module:
+        """The network with global pooling and a linear classifier that computes the same logits from these weights.
+
+        For a converted model this is what was trained; methods that explain black boxes can run on it.
+
+        Returns
+        -------
+        nn.Module
+            (B, 3, H, W) -> logits (B, K), in eval mode. It shares this model's weights: do not train it.
+
+        Raises
+        ------
+        SettingsError
+            When the architecture has no black box of the same function.
+        """
+        family = family_of(self.card.architecture)
+        reason = family.inexact or ("it was trained without the last ReLU" if not self.card.options.final_relu else "")
+        if reason:
+            advice = "Compare with a separately trained network."
+            raise SettingsError(self.card.architecture, f"no black box computes what this model does: {reason}", advice)
+        with torch.device("meta"):
+            network = _black_box(family, self.card)
+        # torchvision's and timm's own state dicts carry version marks that their loaders look for.
+        state = network.state_dict()
+        own = self.state_dict(keep_vars=True)
+        for name, black_box_name in self.black_box_names().items():
+            state[black_box_name] = own[name].reshape(state[black_box_name].shape)
+        network.load_state_dict(state, assign=True)
+        return network.eval()
+
+
+def _black_box(family: Family, card: ModelCard) -> nn.Module:
+    network = family.network(card.architecture, len(card.class_names), card.options)
+    stride = card.options.output_stride
+    if stride is not None and not card.architecture.startswith("timm/"):  # timm has seen to it
+        if family.stages is None:
+            reason = f"its layers cannot be dilated to an output stride of {stride}"
+            raise SettingsError(card.architecture, reason, "Leave --output-stride out, or choose a ResNet.")
+        features, _ = family.parts(network, card.options)
+        set_output_stride(family.stages(features), stride)
+    return network

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from softcam_core.imaging.preprocessing import Preprocessing
+from softcam_core.models.card import ArchitectureOptions
 from softcam_core.models.families import family_of
 from softcam_core.training.losses import L2Form
 
@@ -19,6 +20,8 @@ class TrainingConfig(BaseModel):
     ----------
     architecture : str
         A name of `softcam_core.models.families`.
+    options : ArchitectureOptions
+        The output stride, for instance.
     class_names : tuple of str
         At least two, in the order of the manifest's labels.
     name : str
@@ -50,13 +53,14 @@ class TrainingConfig(BaseModel):
         "auto", "cpu", "cuda" or "cuda:N".
     workers : int
         Processes that read images, where they do not fit into memory.
-    init : Path or None
-        Weights that the features start from: a SoftCAM of ours, or a state dict in torchvision's layout.
+    init : {"imagenet"}, Path or None
+        Weights that the features start from: ImageNet's, or a file (see `softcam_core.models.initialisation`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     architecture: str
+    options: ArchitectureOptions = ArchitectureOptions()
     class_names: tuple[str, ...] = Field(min_length=2)
     name: str = Field(default="", max_length=200)
     preprocessing: Preprocessing = Preprocessing()
@@ -76,7 +80,7 @@ class TrainingConfig(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**63)
     device: str = "auto"
     workers: int = Field(default=0, ge=0)
-    init: Path | None = None
+    init: Literal["imagenet"] | Path | None = None
 
     @field_validator("architecture")
     @classmethod

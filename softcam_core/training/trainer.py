@@ -22,8 +22,8 @@ from softcam_core.devices import choose_device
 from softcam_core.errors import ManifestError, SettingsError
 from softcam_core.imaging.preprocessing import Preprocessing
 from softcam_core.models.card import ModelCard
-from softcam_core.models.checkpoint import load_backbone, load_model, save_model
-from softcam_core.models.families import build
+from softcam_core.models.checkpoint import load_model, save_model
+from softcam_core.models.initialisation import initialise
 from softcam_core.models.softcam import ALWAYS_LARGE_ENOUGH, SoftCAM
 from softcam_core.training.config import TrainingConfig
 from softcam_core.training.losses import elastic_net
@@ -99,9 +99,9 @@ def train(
     # The caller's random numbers go on as if nothing had happened.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(config.seed)
-        model = build(_card(config, manifest, config.preprocessing))
+        model = SoftCAM.from_card(_card(config, manifest, config.preprocessing))
         if config.init is not None:
-            load_backbone(model, config.init)
+            initialise(model, config.init)
         datasets = _read_images(config, manifest, progress)
         statistics = datasets["train"].statistics
         if config.measures_normalisation and statistics is not None:
@@ -282,14 +282,15 @@ def _optimizer(config: TrainingConfig, model: nn.Module) -> torch.optim.Optimize
 
 def _card(config: TrainingConfig, manifest: Manifest, preprocessing: Preprocessing) -> ModelCard:
     settings = config.model_dump(
-        mode="json", exclude={"preprocessing", "class_names", "name", "architecture", "device"}
+        mode="json", exclude={"preprocessing", "class_names", "name", "architecture", "options", "device"}
     )
     # File names only: a path can tell who trained and where.
-    settings["init"] = config.init.name if config.init else None
+    settings["init"] = config.init.name if isinstance(config.init, Path) else config.init
     splits: tuple[Split, ...] = ("train", "val", "test")
     return ModelCard(
         name=config.name or config.architecture,
         architecture=config.architecture,
+        options=config.options,
         class_names=config.class_names,
         preprocessing=preprocessing,
         provenance={

@@ -12,9 +12,13 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from softcam_core.explainers.base import Explanation
     from softcam_core.imaging.image import MedicalImage
+    from softcam_core.models.card import Task
+    from softcam_core.models.receptive_field import ReceptiveField
     from softcam_core.models.softcam import SoftCAM
 
 THUMBNAIL_SIDE = 96
+LEAST_FIT = 0.5
+"""Of an architecture's weights that a file must have to be worth converting."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,11 +31,50 @@ class LoadedModel:
     network : SoftCAM
     device : str
         For people.
+    field : ReceptiveField
+        What a cell of its evidence sees.
     """
 
     path: Path
     network: SoftCAM
     device: str
+    field: ReceptiveField
+
+
+@dataclass(frozen=True, slots=True)
+class Convertible:
+    """A file of weights that may become a SoftCAM.
+
+    Attributes
+    ----------
+    path : Path
+    likeliest : str
+        The architecture that fits best.
+    fit : float
+        How well: share of its names and shapes, 0 to 1.
+    architectures : tuple of str
+        All there are, those that fit best first.
+    outputs : int or None
+        Classes its classifier has; None where that is not found.
+    """
+
+    path: Path
+    likeliest: str
+    fit: float
+    architectures: tuple[str, ...]
+    outputs: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionRequest:
+    """How to convert a file of weights; see `softcam_core.models.conversion.convert`."""
+
+    source: Path
+    target: Path
+    architecture: str
+    class_names: tuple[str, ...]
+    task: Task
+    shorter_side: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,13 +100,60 @@ def read(path: Path, frame: int) -> MedicalImage:
     return read_image(path, frame)
 
 
-def load(path: Path, device: str) -> LoadedModel:
-    """Load a model; raises CheckpointError or SettingsError."""
+def load(path: Path, device: str) -> LoadedModel | Convertible:
+    """Load a model, or look into a file of weights that may become one; raises CheckpointError or SettingsError."""
     from softcam_core.devices import choose_device, describe_device
-    from softcam_core.models.checkpoint import load_model
+    from softcam_core.models.checkpoint import is_model_file, load_model
 
+    if not is_model_file(path):
+        convertible = _look_into(path)
+        if convertible is not None:
+            return convertible
     chosen = choose_device(device)
-    return LoadedModel(path, load_model(path, chosen), describe_device(chosen))
+    network = load_model(path, chosen)
+    return LoadedModel(path, network, describe_device(chosen), network.receptive_field)
+
+
+def _look_into(path: Path) -> Convertible | None:
+    """What a file of weights could be; None for one that is not of weights at all, whose error `load_model` words."""
+    from softcam_core.errors import CheckpointError
+    from softcam_core.models.families import architectures
+    from softcam_core.models.fitting import fitting_architectures, output_count
+    from softcam_core.models.weights import read_weights
+
+    if not path.is_file() or path.stat().st_size == 0:
+        return None
+    tensors = read_weights(path)
+    fits = fitting_architectures(tensors)
+    likeliest, fit = fits[0]
+    if fit < LEAST_FIT:
+        reason = "fits no architecture that can be converted"
+        raise CheckpointError(path, reason, "Choose a SoftCAM, or the weights of a convolutional classifier.")
+    likely = [name for name, fit in fits if fit == fits[0][1]]
+    return Convertible(path, likeliest, fit, tuple(dict.fromkeys((*likely, *architectures()))),
+                       output_count(tensors, likeliest))  # fmt: skip
+
+
+def convert(request: ConversionRequest, images: tuple[MedicalImage, ...], device: str) -> LoadedModel:
+    """Convert, save and load; raises CheckpointError or SettingsError."""
+    from softcam_core.imaging.preprocessing import Preprocessing
+    from softcam_core.models.checkpoint import save_model
+    from softcam_core.models.conversion import convert as convert_network
+    from softcam_core.models.families import family_of
+
+    family = family_of(request.architecture)
+    model = convert_network(
+        request.source,
+        request.class_names,
+        request.architecture,
+        task=request.task,
+        preprocessing=Preprocessing(shorter_side=request.shorter_side, mean=family.mean, std=family.std),
+        images=images,
+    )
+    save_model(model, request.target)
+    loaded = load(request.target, device)
+    assert isinstance(loaded, LoadedModel)
+    return loaded
 
 
 def explain(model: LoadedModel, image: MedicalImage) -> Explanation:
@@ -90,3 +180,10 @@ def preview(path: Path, model: LoadedModel | None) -> Preview:
         name = explanation.class_names[explanation.predicted]
         prediction = name, float(explanation.probabilities[explanation.predicted])
     return Preview(np.ascontiguousarray(np.rint(square * 255).astype(np.uint8)), image.frame_count, prediction)
+
+
+def describe(model: LoadedModel) -> dict[str, list[tuple[str, str]]]:
+    """The model's card in words: title -> lines of name and value."""
+    from softcam_core.models.describe import describe_card
+
+    return describe_card(model.network.card, model.field)

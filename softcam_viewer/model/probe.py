@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from softcam_core.explainers.base import Explanation
 from softcam_core.imaging.image import MedicalImage
 from softcam_viewer.model.overlay import OverlaySettings
+
+if TYPE_CHECKING:
+    from softcam_core.models.receptive_field import ReceptiveField
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Probe:
         Average of the evidence surface over the pixel; None outside the analysed area or without a model.
     cell : (int, int) or None
         Row and column of the grid cell.
+    footprint, sees : (float, float) or None
+        Height and width in image pixels of the cell, and of what the network sees of the image from there.
     """
 
     x: int
@@ -35,6 +41,8 @@ class Probe:
     value: str
     evidence: float | None
     cell: tuple[int, int] | None
+    footprint: tuple[float, float] | None = None
+    sees: tuple[float, float] | None = None
 
     def text(self) -> str:
         """One line for the status bar."""
@@ -42,12 +50,25 @@ class Probe:
         if self.value:
             parts.append(self.value)
         if self.evidence is not None and self.cell is not None:
-            parts += [f"evidence {self.evidence:+.3g}".replace("-", "−"), f"cell {self.cell[0]}, {self.cell[1]}"]
+            cell = f"cell {self.cell[0]}, {self.cell[1]}"
+            if self.footprint is not None and self.sees is not None:
+                cell += f" ({_extent(self.footprint)}, sees {_extent(self.sees)})"
+            parts += [f"evidence {self.evidence:+.3g}".replace("-", "−"), cell]
         return "   ·   ".join(parts)
 
 
+def _extent(size: tuple[float, float]) -> str:
+    height, width = (round(side) for side in size)
+    return f"{height} × {width} px"
+
+
 def probe(
-    image: MedicalImage, row: float, column: float, explanation: Explanation | None, settings: OverlaySettings
+    image: MedicalImage,
+    row: float,
+    column: float,
+    explanation: Explanation | None,
+    settings: OverlaySettings,
+    field: ReceptiveField | None = None,
 ) -> Probe | None:
     """Look up a position (pixel edges at whole numbers); None outside the image."""
     y, x = int(np.floor(row)), int(np.floor(column))
@@ -58,10 +79,27 @@ def probe(
     value = ""
     if not image.is_color and (image.unit or image.values[y, x] != image.pixels[y, x]):
         value = f"{float(image.values[y, x]):.5g} {image.unit}".strip().replace("-", "−")
-    evidence = cell = None
+    evidence = cell = footprint = sees = None
     if explanation is not None:
         cell = explanation.geometry.cell_at(y + 0.5, x + 0.5, explanation.grid.shape[-2:])
         if cell is not None:
             grid = explanation.map_of(settings.target, settings.against)
             evidence = explanation.geometry.at(grid, y, x)
-    return Probe(x, y, stored, value, evidence, cell)
+            footprint, sees = _cell_extents(explanation, cell, field)
+    return Probe(x, y, stored, value, evidence, cell, footprint, sees)
+
+
+def _cell_extents(
+    explanation: Explanation, cell: tuple[int, int], field: ReceptiveField | None
+) -> tuple[tuple[float, float], tuple[float, float] | None]:
+    """Height and width in image pixels of a cell, and of the part of the image that can change it."""
+    geometry = explanation.geometry
+    top, left, bottom, right = geometry.cell_box(cell, explanation.grid.shape[-2:])
+    footprint = bottom - top, right - left
+    if field is None:
+        return footprint, None
+    seen = field.box(cell)
+    height, width = geometry.input_size
+    first = geometry.to_image(max(seen[0], 0), max(seen[1], 0))
+    last = geometry.to_image(min(seen[2], height), min(seen[3], width))
+    return footprint, (last[0] - first[0], last[1] - first[1])

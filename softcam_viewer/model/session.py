@@ -43,6 +43,9 @@ class Session(QObject):
     overlay_changed = Signal()  # how it is shown
     busy_changed = Signal(str)  # what the user is waiting for, "" for nothing
     failed = Signal(str)  # a message for the user
+    conversion_wanted = Signal(object)  # a file of weights was opened that may become a model: a Convertible
+    converted = Signal(str)  # how equal the model just converted is, in one sentence
+    conversion_failed = Signal(str)  # why not
 
     def __init__(
         self,
@@ -147,7 +150,21 @@ class Session(QObject):
         work = partial(backend.load, path, self._device)
         self._wait_for(self._model_lane, "Loading the model…", work, self._on_model_loaded)
 
-    def _on_model_loaded(self, model: backend.LoadedModel) -> None:
+    def convert(self, request: backend.ConversionRequest) -> None:
+        """Convert a file of weights, measured on the case in view, and use the model."""
+        images = () if self.image is None else (self.image,)
+        work = partial(backend.convert, request, images, self._device)
+        self._wait_for(self._model_lane, "Converting the model…", work, self._on_converted, self.conversion_failed.emit)
+
+    def _on_converted(self, model: backend.LoadedModel) -> None:
+        self._on_model_loaded(model)
+        conversion = model.network.card.conversion
+        self.converted.emit("" if conversion is None else conversion.summary())
+
+    def _on_model_loaded(self, model: backend.LoadedModel | backend.Convertible) -> None:
+        if isinstance(model, backend.Convertible):
+            self.conversion_wanted.emit(model)
+            return
         self.model = model
         self._preview_lane.clear()
         self.cases.forget_predictions()

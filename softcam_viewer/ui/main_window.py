@@ -26,11 +26,14 @@ from softcam_core.imaging.image import Window
 from softcam_core.notice import NOTICE
 from softcam_core.resources import resource
 from softcam_viewer.commands import COMMANDS, MENUS, MOUSE_HINT, Command
+from softcam_viewer.model.backend import Convertible
 from softcam_viewer.model.overlay import THRESHOLD_STEP
 from softcam_viewer.model.probe import probe
 from softcam_viewer.model.session import Session
 from softcam_viewer.ui.canvas.image_view import ZOOM_STEP
 from softcam_viewer.ui.canvas.pane import Pane
+from softcam_viewer.ui.card_dialog import CardDialog
+from softcam_viewer.ui.conversion_dialog import ConversionDialog
 from softcam_viewer.ui.elided_label import ElidedLabel
 from softcam_viewer.ui.help import AboutDialog, ShortcutSheet
 from softcam_viewer.ui.message_bar import MessageBar
@@ -40,8 +43,8 @@ from softcam_viewer.ui.panels.worklist import WorklistPanel
 from softcam_viewer.ui.theme import DARK, LIGHT, apply_theme, current_theme
 
 IMAGE_FILES = "Images (*.dcm *.dicom *.png *.jpg *.jpeg *.tif *.tiff);;All files (*)"
-MODEL_FILES = "SoftCAM models (*.safetensors);;All files (*)"
-MODEL_SUFFIX = ".safetensors"
+MODEL_FILES = "Models and weights (*.safetensors *.pth *.pt *.ckpt);;All files (*)"
+MODEL_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
 
 
 class MainWindow(QMainWindow):
@@ -75,6 +78,7 @@ class MainWindow(QMainWindow):
             signal.connect(self._on_state_changed)
         session.cases.modelReset.connect(self._on_state_changed)
         session.failed.connect(self.messages.show_message)
+        session.conversion_wanted.connect(self._offer_conversion)
         session.image_changed.connect(self._on_image_changed)
         self.pane.view.pointed.connect(self._on_pointed)
         self.pane.view.left.connect(self._on_left)
@@ -188,6 +192,7 @@ class MainWindow(QMainWindow):
             "open_files": self._open_files,
             "open_folder": self._open_folder,
             "open_model": self._open_model,
+            "show_card": self._show_card,
             "open_demo": self.open_demo,
             "save_screenshot": self._save_screenshot,
             "quit": self.close,
@@ -227,6 +232,14 @@ class MainWindow(QMainWindow):
         if name:
             self.session.open_model(Path(name))
 
+    def _show_card(self) -> None:
+        if self.session.model is not None:
+            CardDialog(self.session.model, self).exec()
+
+    def _offer_conversion(self, file: Convertible) -> None:
+        # Not exec(): the window stays alive behind it.
+        ConversionDialog(self.session, file, self).open()
+
     def _save_screenshot(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self, "Save a picture of the window", "softcam.png", "PNG (*.png)")
         if name and not self.grab().save(name, "PNG"):
@@ -264,6 +277,7 @@ class MainWindow(QMainWindow):
             "nothing": True,
             "cases": len(session.cases) > 1,
             "image": session.image is not None,
+            "model": session.model is not None,
             "explanation": session.explanation is not None,
         }
         for command, action in self._actions.values():
@@ -296,8 +310,9 @@ class MainWindow(QMainWindow):
 
     def _update_probe(self) -> None:
         session, found = self.session, None
+        field = session.model.field if session.model else None
         if session.image is not None and self._pointed is not None:
-            found = probe(session.image, *self._pointed, session.explanation, session.overlay)
+            found = probe(session.image, *self._pointed, session.explanation, session.overlay, field)
         self._probe.setText(found.text() if found else "")
 
     # Qt events
@@ -317,9 +332,9 @@ class MainWindow(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         """Qt: open what was dropped, models as models."""
         paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
-        for model in [path for path in paths if path.suffix == MODEL_SUFFIX][:1]:
+        for model in [path for path in paths if path.suffix in MODEL_SUFFIXES][:1]:
             self.session.open_model(model)
-        images = [path for path in paths if path.suffix != MODEL_SUFFIX]
+        images = [path for path in paths if path.suffix not in MODEL_SUFFIXES]
         if images:
             self.session.open_paths(images)
         event.acceptProposedAction()

@@ -103,6 +103,8 @@ QSplitter::handle {{ background: {t.line}; }}
 #emptyTitle {{ font-size: 19px; font-weight: 600; }}
 #canvas {{ background: {t.canvas}; border: none; }}
 #paneHeader {{ background: {t.background}; }}
+#success {{ color: {t.ok}; font-weight: 600; }}
+#failure {{ color: {t.error}; }}
 #notice {{ color: {t.warning}; font-weight: 600; }}
 #statusLine {{ background: {t.panel}; border-top: 1px solid {t.line}; }}
 #message {{ background: {t.raised}; border: 1px solid {t.error}; border-radius: 6px; }}
@@ -111,15 +113,18 @@ QSplitter::handle {{ background: {t.line}; }}
 QPushButton, QToolButton {{ background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px;
     padding: 6px 14px; }}
 QPushButton:hover, QToolButton:hover {{ border-color: {t.muted}; }}
-QPushButton:focus, QComboBox:focus, QLineEdit:focus {{ border-color: {t.accent}; }}
+QPushButton:focus, QComboBox:focus, QLineEdit:focus, QPlainTextEdit:focus {{
+    border-color: {t.accent}; }}
 QPushButton:disabled {{ color: {t.muted}; }}
 QPushButton#primary {{ background: {t.accent}; color: {t.on_accent}; border-color: {t.accent}; font-weight: 600; }}
+QPushButton#primary:disabled {{ background: {t.raised}; color: {t.muted}; border-color: {t.line}; }}
 QToolButton#flat {{ background: transparent; border: none; padding: 2px 6px; color: {t.muted}; }}
 
-QLineEdit {{ background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px; padding: 6px 9px;
-    selection-background-color: {t.accent}; selection-color: {t.on_accent}; }}
+QLineEdit, QPlainTextEdit {{ background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px;
+    padding: 6px 9px; selection-background-color: {t.accent}; selection-color: {t.on_accent}; }}
 QComboBox {{ background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px; padding: 5px 9px; }}
-QComboBox:disabled, QCheckBox:disabled, QLabel:disabled {{ color: {t.muted}; }}
+QComboBox:disabled, QCheckBox:disabled, QLabel:disabled, QLineEdit:disabled, QPlainTextEdit:disabled {{
+    color: {t.muted}; }}
 QComboBox::drop-down {{ border: none; width: 22px; }}
 QComboBox::down-arrow {{ image: url({_icon("chevron", t)}); width: 12px; height: 12px; }}
 QComboBox QAbstractItemView {{ background: {t.panel}; border: 1px solid {t.line}; outline: none; padding: 4px;

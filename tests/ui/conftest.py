@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QApplication
 from softcam_core.imaging.preprocessing import Preprocessing
 from softcam_core.models.card import ModelCard
 from softcam_core.models.checkpoint import save_model
-from softcam_core.models.families import build
+from softcam_core.models.softcam import SoftCAM
 from softcam_viewer.app import Viewer
 
 
@@ -31,7 +31,7 @@ def three_class_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         preprocessing=Preprocessing(shorter_side=64, crop=(48, 48)),
     )
     path = tmp_path_factory.mktemp("model") / "three.safetensors"
-    save_model(build(card), path)
+    save_model(SoftCAM.from_card(card), path)
     return path
 
 

@@ -10,7 +10,6 @@ from PIL import Image
 
 from softcam_core.imaging.image import MedicalImage, Window
 from softcam_core.models.card import ModelCard
-from softcam_core.models.families import build
 from softcam_core.models.softcam import SoftCAM
 
 SPOT_PIXELS = 48
@@ -44,7 +43,7 @@ def compact_model() -> SoftCAM:
             class_names=("plain", "spot"),
             preprocessing={"shorter_side": 48, "mean": (0.5,) * 3, "std": (0.25,) * 3},
         )
-        return build(card).eval()
+        return SoftCAM.from_card(card).eval()
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ def test_usage_errors(argv: list[str], capsys: pytest.CaptureFixture[str]) -> No
     assert "usage: softcam" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["train", "explain", "info", "phantoms"])
+@pytest.mark.parametrize("command", ["train", "convert", "explain", "export", "bench", "info", "phantoms"])
 def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str], accepted) -> None:
     accepted(command, "--help")
     assert f"usage: softcam {command}" in capsys.readouterr().out
@@ -85,7 +85,7 @@ def test_info(capsys: pytest.CaptureFixture[str], accepted) -> None:
 def test_info_of_a_model(model_file: Path, capsys: pytest.CaptureFixture[str], accepted) -> None:
     accepted("info", "--model", model_file)
     out = capsys.readouterr().out
-    for words in ("fresh", "compact", "plain, spot", "single label", "shorter side 48 px"):
+    for words in ("fresh", "compact", "plain, spot", "one class an image (softmax)", "shorter side 48 px"):
         assert words in out
 
 

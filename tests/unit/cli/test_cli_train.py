@@ -1,6 +1,8 @@
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
+import torchvision.models as tv
 
 from softcam_core.cli import main
 from softcam_core.models.checkpoint import load_model
@@ -56,7 +58,7 @@ def test_train_lists_all_bad_rows(spot_table: Path, tmp_path: Path, refused) -> 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (("--arch", "alexnet"), "squeezenet1_1"),
+        (("--arch", "resnet19"), "squeezenet1_1"),
         (("--epochs", "0"), "greater than or equal to 1"),
         (("--lr", "nan"), "learning rate"),
         (("--lr", "-1"), "greater than 0"),
@@ -104,3 +106,28 @@ def test_train_interrupted_keeps_the_best(
     assert "Traceback" not in error
     assert (run / "best.safetensors").exists() == (epoch == 2)
     assert (str(run / "best.safetensors") in error) == (epoch == 2)
+
+
+def test_train_from_published_weights_with_a_finer_grid(
+    spot_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accepted
+) -> None:
+    state = tv.resnet18(num_classes=1000).state_dict()
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda url, *_, **__: state)
+    options = ("--arch", "resnet18", "--init", "imagenet", "--output-stride", "16", "--shorter-side", "32")
+    accepted("train", spot_table, "--out", tmp_path / "run", "--epochs", "1", "--device", "cpu", *options)
+    card = load_model(tmp_path / "run" / "best.safetensors").card
+    assert card.options.output_stride == 16
+    assert card.preprocessing.mean == (0.485, 0.456, 0.406)
+    assert card.provenance["settings"]["init"] == "imagenet"
+
+
+def test_train_says_where_published_weights_are(
+    spot_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused
+) -> None:
+    def no_network(url: str, *_: object, **__: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", no_network)
+    message = refused("train", spot_table, "--out", tmp_path / "run", "--arch", "resnet18", "--init", "imagenet")
+    assert tv.ResNet18_Weights.DEFAULT.url in message
+    assert not (tmp_path / "run").exists()

@@ -13,7 +13,7 @@ from softcam_core.errors import SettingsError
 from softcam_core.imaging.image import MedicalImage, Window
 from softcam_core.imaging.preprocessing import Preprocessing
 from softcam_core.models.card import ModelCard
-from softcam_core.models.families import architectures, build
+from softcam_core.models.families import architectures
 from softcam_core.models.softcam import SoftCAM
 
 CELL = 8
@@ -116,7 +116,7 @@ def test_real_architectures_keep_the_ledger(architecture: str, size, crop) -> No
     torch.manual_seed(0)
     preprocessing = Preprocessing(shorter_side=60, crop=crop)
     card = ModelCard(name="m", architecture=architecture, class_names=("a", "b", "c"), preprocessing=preprocessing)
-    explanation = sc.explain(build(card), image_of(np.random.default_rng(0).random(size)))
+    explanation = sc.explain(SoftCAM.from_card(card), image_of(np.random.default_rng(0).random(size)))
     assert explanation.method == "evidence"
     assert np.abs(explanation.grid.mean((1, 2), dtype=np.float64) - explanation.logits).max() <= 1e-5
     np.testing.assert_allclose(explanation.shares("b").sum(), explanation.logits[1], atol=1e-5)
@@ -174,7 +174,7 @@ def test_leaves_the_model_as_it_was_after_an_exception(compact_model: SoftCAM, g
 
 def test_runs_in_eval_mode(grey_image) -> None:
     card = ModelCard(name="m", architecture="squeezenet1_1", class_names=("a", "b"))
-    model = build(card).train()
+    model = SoftCAM.from_card(card).train()
     image = grey_image(np.random.default_rng(0).random((64, 64)))
     np.testing.assert_array_equal(sc.explain(model, image).grid, sc.explain(model, image).grid)
 
@@ -184,12 +184,12 @@ def test_input_too_small_for_the_network(grey_image) -> None:
         name="m", architecture="squeezenet1_1", class_names=("a", "b"), preprocessing=Preprocessing(shorter_side=None)
     )
     with pytest.raises(SettingsError, match=r"image\.png: an input of 5 x 9 pixels is too small for squeezenet1_1"):
-        sc.explain(build(card), grey_image(np.zeros((5, 9))))
+        sc.explain(SoftCAM.from_card(card), grey_image(np.zeros((5, 9))))
 
 
 def test_errors_of_the_network_itself_are_not_hidden(compact_model: SoftCAM, grey_image) -> None:
     compact_model.head = nn.Conv2d(7, 2, 1)
-    compact_model.card = compact_model.card.model_copy(update={"preprocessing": Preprocessing(shorter_side=64)})
+    compact_model.card = compact_model.card.model_copy(update={"preprocessing": Preprocessing(shorter_side=96)})
     with pytest.raises(RuntimeError, match="channels"):
         sc.explain(compact_model, grey_image(np.zeros((80, 80))))
 

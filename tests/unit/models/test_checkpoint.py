@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from softcam_core.errors import CheckpointError
 from softcam_core.models.card import ModelCard
-from softcam_core.models.checkpoint import CARD_KEY, load_backbone, load_model, read_card, save_model
-from softcam_core.models.families import build
+from softcam_core.models.checkpoint import CARD_KEY, is_model_file, load_model, read_card, save_model, weights_hash
+from softcam_core.models.initialisation import load_backbone
 from softcam_core.models.softcam import SoftCAM
 
 
@@ -57,8 +57,8 @@ class Bomb:
 def test_saved_model_comes_back(compact_model: SoftCAM, model_file: Path) -> None:
     loaded = load_model(model_file)
     assert not loaded.training
-    assert loaded.card == compact_model.card
-    assert read_card(model_file) == compact_model.card
+    assert loaded.card == read_card(model_file)
+    assert loaded.card == compact_model.card.model_copy(update={"sha256": weights_hash(loaded.state_dict())})
     assert loaded.state_dict().keys() == compact_model.state_dict().keys()
     assert all(torch.equal(v, compact_model.state_dict()[k]) for k, v in loaded.state_dict().items())
     assert all(p.requires_grad for p in loaded.parameters())
@@ -148,13 +148,16 @@ def test_weights_without_a_card(compact_model: SoftCAM, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"version": 2}, "version 2, this program reads up to 1"),
-        ({"architecture": "alexnet"}, "no architecture 'alexnet'"),
+        ({"version": 3}, "version 3, this program reads up to 2"),
+        ({"architecture": "resnet19"}, "no architecture 'resnet19'"),
         ({"class_names": ["a", "a"]}, "class names must differ"),
         ({"class_names": []}, "class_names"),
         ({"task": "guess"}, "task"),
         ({"preprocessing": {"shorter_side": -1}}, "shorter_side"),
         ({"surprise": 1}, "surprise"),
+        ({"options": {"output_stride": 5}}, "output_stride"),
+        ({"sha256": "abc"}, "sha256"),
+        ({"version": 0}, "version"),
     ],
 )
 def test_cards_that_are_not_valid(compact_model: SoftCAM, tmp_path: Path, changes, reason: str) -> None:
@@ -193,11 +196,45 @@ def test_weights_of_whole_numbers(compact_model: SoftCAM, tmp_path: Path) -> Non
     assert "wrong type (head.bias: torch.int32)" in refusal(path)
 
 
+def test_a_header_that_claims_ten_gigabytes(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    path.write_bytes((10 * 2**30).to_bytes(8, "little") + b"{" + b" " * 1000)
+    assert "is damaged" in refusal(path)
+    assert "is damaged" in refusal(path, read_card)
+
+
+def test_weights_changed_after_saving(compact_model: SoftCAM, model_file: Path, tmp_path: Path) -> None:
+    content = bytearray(model_file.read_bytes())
+    content[-5] ^= 1
+    model_file.write_bytes(content)
+    assert "not those it was saved with" in refusal(model_file)
+
+
+def test_architecture_that_cannot_have_the_cards_stride(compact_model: SoftCAM, tmp_path: Path) -> None:
+    card = card_fields(compact_model, options={"output_stride": 8})
+    assert "cannot be dilated" in refusal(write(tmp_path / "m.safetensors", compact_model, card))
+
+
+def test_weights_of_another_shape(compact_model: SoftCAM, tmp_path: Path) -> None:
+    wrong = {"features.stem.0.weight": torch.zeros(32, 3, 5, 5)}
+    message = refusal(write(tmp_path / "m.safetensors", compact_model, **wrong))
+    assert "1 of another shape (features.stem.0.weight)" in message
+
+
+def test_model_files_are_told_from_others(model_file: Path, tmp_path: Path) -> None:
+    assert is_model_file(model_file)
+    torch.save({"w": torch.zeros(2)}, tmp_path / "w.pth")
+    safetensors.torch.save_file({"w": torch.zeros(2)}, tmp_path / "w.safetensors")
+    assert not is_model_file(tmp_path / "w.pth")
+    assert not is_model_file(tmp_path / "w.safetensors")
+    assert not is_model_file(tmp_path / "none")
+
+
 # --- weights to start from
 
 
 def backbone_refusal(path: Path, architecture: str = "compact") -> str:
-    model = build(ModelCard(name="m", architecture=architecture, class_names=("a", "b")))
+    model = SoftCAM.from_card(ModelCard(name="m", architecture=architecture, class_names=("a", "b")))
     before = {k: v.clone() for k, v in model.state_dict().items()}
     message = refusal(path, lambda p: load_backbone(model, p))
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
@@ -205,7 +242,7 @@ def backbone_refusal(path: Path, architecture: str = "compact") -> str:
 
 
 def test_backbone_of_a_softcam_leaves_the_head(compact_model: SoftCAM, model_file: Path) -> None:
-    model = build(ModelCard(name="m", architecture="compact", class_names=("a", "b", "c")))
+    model = SoftCAM.from_card(ModelCard(name="m", architecture="compact", class_names=("a", "b", "c")))
     head = model.head.weight.detach().clone()
     load_backbone(model, model_file)
     assert all(torch.equal(v, compact_model.features.state_dict()[k]) for k, v in model.features.state_dict().items())
@@ -228,7 +265,6 @@ def test_backbone_files_that_are_damaged(tmp_path: Path, suffix: str, content: b
     assert "is damaged" in backbone_refusal(path)
 
 
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200).map(lambda tail: b"\x80\x02" + tail) | st.binary(max_size=200))
 def test_any_bytes_are_refused_as_a_backbone(compact_model: SoftCAM, tmp_path: Path, content: bytes) -> None:
@@ -242,14 +278,16 @@ def test_any_bytes_are_refused_as_a_backbone(compact_model: SoftCAM, tmp_path: P
 
 def test_backbone_files_that_are_no_state_dicts(compact_model: SoftCAM, tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "list.pth")
-    assert "is not a state dict" in backbone_refusal(tmp_path / "list.pth")
-    torch.save({"model": compact_model.state_dict()}, tmp_path / "nested.pth")
-    assert "is not a state dict" in backbone_refusal(tmp_path / "nested.pth")
+    assert "holds no state dict" in backbone_refusal(tmp_path / "list.pth")
+    torch.save({"epoch": 3, "loss": 0.1}, tmp_path / "other.pth")
+    assert "holds no state dict" in backbone_refusal(tmp_path / "other.pth")
     assert "no such file" in backbone_refusal(tmp_path / "none.pth")
 
 
 def test_backbone_of_another_architecture(model_file: Path) -> None:
-    assert "does not hold weights of resnet18" in backbone_refusal(model_file, "resnet18")
+    message = backbone_refusal(model_file, "resnet18")
+    assert "does not hold the weights of resnet18" in message
+    assert "It fits compact: choose that." in message
 
 
 def test_truncated_backbone(compact_model: SoftCAM, tmp_path: Path) -> None:

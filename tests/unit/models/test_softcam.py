@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from softcam_core.models.card import ModelCard
-from softcam_core.models.families import build
 from softcam_core.models.softcam import SoftCAM
 
 
@@ -55,7 +54,7 @@ def test_logits_are_the_means_of_the_maps_at_any_size(size: tuple[int, int]) -> 
 
 def test_maps_are_signed() -> None:
     with torch.inference_mode():
-        maps = build(card()).eval()(torch.randn(1, 3, 64, 64)).maps
+        maps = SoftCAM.from_card(card()).eval()(torch.randn(1, 3, 64, 64)).maps
     assert maps.min() < 0 < maps.max()
 
 
@@ -68,7 +67,7 @@ def test_probabilities(task: str) -> None:
 
 
 def test_gradients_reach_every_parameter_through_the_maps() -> None:
-    model = build(card()).train()
+    model = SoftCAM.from_card(card()).train()
     model(torch.randn(2, 3, 32, 32)).maps.abs().sum().backward()
     assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in model.parameters())
 
@@ -81,7 +80,7 @@ def test_gradients_reach_every_parameter_through_the_maps() -> None:
         {"class_names": ("a",)},
         {"class_names": ()},
         {"name": ""},
-        {"version": 2},
+        {"version": 3},
         {"task": "regression"},
         {"surprise": 1},
     ],
@@ -96,3 +95,18 @@ def test_class_index() -> None:
     assert card(class_names=("only",), task="multi_label").class_index("only") == 0
     with pytest.raises(KeyError, match="a, b, c"):
         card().class_index("z")
+
+
+@pytest.mark.parametrize("architecture", ["compact", "resnet18"])
+def test_channels_last_and_compiled_networks_compute_the_same(architecture: str) -> None:
+    torch.manual_seed(0)
+    model = SoftCAM.from_card(card(architecture=architecture)).eval()
+    x = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        expected = model(x)
+        last = model.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last))
+        # The graph and its operations, without the minutes that code generation takes.
+        compiled = torch.compile(model, backend="aot_eager", fullgraph=True)(x)
+    for found in (last, compiled):
+        torch.testing.assert_close(found.logits, expected.logits, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(found.maps, expected.maps, atol=1e-5, rtol=1e-5)

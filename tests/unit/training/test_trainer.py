@@ -256,7 +256,7 @@ def test_last_batch_of_one_image_is_left_out(manifest: Manifest, tmp_path: Path)
 @pytest.mark.parametrize(
     "changes",
     [
-        {"architecture": "alexnet"},
+        {"architecture": "resnet19"},
         {"class_names": ("one",)},
         {"class_names": ("a", "a")},
         {"epochs": 0},

@@ -9,8 +9,11 @@ from softcam_core.explainers.base import Explanation
 from softcam_core.imaging.geometry import Geometry
 from softcam_core.imaging.image import MedicalImage, Window
 from softcam_core.models.card import ModelCard
+from softcam_core.models.receptive_field import ReceptiveField
 from softcam_viewer.model import backend
 from softcam_viewer.model.session import Session
+
+FIELD = ReceptiveField((4, 4), (30, 30), (2, 2))
 
 
 class HandLane:
@@ -72,7 +75,9 @@ def session(monkeypatch, lanes, qapp) -> Session:
     monkeypatch.setattr(backend, "read", film)
     monkeypatch.setattr(backend, "explain", explained)
     monkeypatch.setattr(
-        backend, "load", lambda path, device: backend.LoadedModel(path, Network(tuple(path.stem.split("-"))), device)
+        backend,
+        "load",
+        lambda path, device: backend.LoadedModel(path, Network(tuple(path.stem.split("-"))), device, FIELD),
     )
     return Session(*lanes, device="cpu")
 

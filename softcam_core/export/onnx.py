@@ -1,0 +1,115 @@
+"""Models as ONNX, for programs without PyTorch."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from softcam_core.errors import CheckpointError, SettingsError
+from softcam_core.notice import NOTICE
+
+if TYPE_CHECKING:
+    from softcam_core.models.softcam import SoftCAM
+
+INPUT, OUTPUTS = "image", ("logits", "evidence")
+CARD_KEY = "softcam_card"
+
+_SIZES = ((160, 160), (224, 192))
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxReport:
+    """How equal an exported model is.
+
+    Attributes
+    ----------
+    max_difference : float
+        Of logits and evidence, relative to the largest evidence.
+    sizes : tuple of (int, int)
+        Height and width of the inputs compared; the second differs from the one the model was traced with.
+    """
+
+    max_difference: float
+    sizes: tuple[tuple[int, int], ...]
+
+
+def export_onnx(model: SoftCAM, path: Path | str) -> OnnxReport:
+    """Write a model as ONNX and compare it with PyTorch in ONNX Runtime.
+
+    The input "image" is a normalised batch (B, 3, H, W) of any size; the outputs are "logits" (B, K) and "evidence"
+    (B, K, h, w). The model card stands in the file's metadata as JSON under "softcam_card".
+
+    Parameters
+    ----------
+    model : SoftCAM
+        In eval mode, on the CPU.
+    path : Path or str
+        Written as a whole or not at all.
+
+    Raises
+    ------
+    SettingsError
+        When the packages onnx, onnxscript and onnxruntime are missing.
+    CheckpointError
+        When the file cannot be written, or computes something else than the model.
+    """
+    try:
+        import onnx
+        import onnxruntime
+        import onnxscript  # noqa: F401  # torch's exporter needs it
+    except ImportError as error:
+        raise SettingsError("onnx", f"{error.name} is not installed", "Run: pip install softcam[onnx]") from error
+    path = Path(path)
+    batch = torch.export.Dim("batch")
+    height, width = torch.export.Dim("height", min=64), torch.export.Dim("width", min=64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the insides of the exporter
+        logging.getLogger("onnxscript").setLevel(logging.ERROR)
+        program = torch.onnx.export(
+            model,
+            (torch.randn(2, 3, *_SIZES[0]),),
+            dynamo=True,
+            verbose=False,
+            input_names=[INPUT],
+            output_names=list(OUTPUTS),
+            dynamic_shapes=({0: batch, 2: height, 3: width},),
+        )
+    assert program is not None
+    program.model.metadata_props.update({CARD_KEY: model.card.model_dump_json(), "notice": NOTICE})
+    serialized = program.model_proto.SerializeToString()
+    onnx.checker.check_model(serialized)
+    session = onnxruntime.InferenceSession(serialized, providers=["CPUExecutionProvider"])
+    difference = 0.0
+    for size in _SIZES:
+        x = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            expected = model(x)
+        found = session.run(list(OUTPUTS), {INPUT: x.numpy()})
+        scale = float(expected.maps.abs().max())
+        for tensor, array in zip((expected.logits, expected.maps), found, strict=True):
+            difference = max(difference, float((tensor - torch.from_numpy(array)).abs().max()) / scale)
+    if not difference <= _TOLERANCE:
+        reason = f"the exported model differs from PyTorch's by {difference:.2g} of the largest evidence"
+        raise CheckpointError(path, reason, "Nothing was written. Please report it with the model's architecture.")
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_bytes(serialized)
+        partial.replace(path)
+    except OSError as error:
+        raise CheckpointError(path, f"cannot be written: {error}", "Check the folder and the free space.") from error
+    return OnnxReport(difference, _SIZES)
+
+
+def onnx_card(path: Path | str) -> dict[str, object]:
+    """The model card in an exported file, as a dictionary."""
+    import onnx
+
+    properties = {p.key: p.value for p in onnx.load(path).metadata_props}
+    return dict(json.loads(properties[CARD_KEY]))
