@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import torch
 
 from softcam_core.devices import describe_device
 from softcam_core.errors import SettingsError
 from softcam_core.explainers.base import Explanation
+from softcam_core.imaging.geometry import Lattice
 from softcam_core.imaging.image import MedicalImage
 from softcam_core.models.modes import evaluating
 from softcam_core.models.softcam import ALWAYS_LARGE_ENOUGH, SoftCAM
@@ -58,7 +60,13 @@ def explain_evidence(model: SoftCAM, image: MedicalImage) -> Explanation:
         logits=arrays[0],
         probabilities=arrays[1],
         grid=arrays[2],
-        geometry=prepared.geometry,
+        geometry=replace(prepared.geometry, lattice=_lattice(model)),
         seconds=time.perf_counter() - start,
         device=describe_device(model.device),
     )
+
+
+def _lattice(model: SoftCAM) -> Lattice:
+    """Cells lie where the network looks: convolutions of stride 2 look up and left, unpadded ones leave a border."""
+    field = model.receptive_field
+    return Lattice(first=field.centre, stride=field.stride)

@@ -8,6 +8,7 @@ import numpy as np
 
 from softcam_core.errors import SettingsError
 from softcam_core.explainers.base import Explanation
+from softcam_core.imaging.geometry import Lattice
 from softcam_core.notice import NOTICE
 
 
@@ -15,8 +16,9 @@ def save_evidence(path: Path | str, explanation: Explanation) -> None:
     """Write an explanation as .npz, without pickled objects.
 
     The archive holds ``grid`` (K, h, w), ``logits`` and ``probabilities`` (K,), ``class_names`` (K,), the geometry
-    (``image_size``, ``resized``, ``origin``, ``input_size``: pairs of rows and columns in pixels, the fields of
-    `Geometry`), ``method``, ``model`` and ``notice``. A file that is there is replaced as a whole.
+    (``image_size``, ``resized``, ``origin``, ``input_size``, ``lattice_first``, ``lattice_stride``: pairs of rows and
+    columns in pixels, the fields of `Geometry` and `Lattice`; NaN where there is no lattice), ``method``, ``model`` and
+    ``notice``. A file that is there is replaced as a whole.
 
     Parameters
     ----------
@@ -31,6 +33,8 @@ def save_evidence(path: Path | str, explanation: Explanation) -> None:
     """
     path, geometry = Path(path), explanation.geometry
     partial = path.with_name(path.name + ".partial")
+    nowhere = (np.nan, np.nan)
+    lattice = geometry.lattice or Lattice(nowhere, nowhere)
     try:
         with partial.open("wb") as file:
             np.savez_compressed(
@@ -43,6 +47,8 @@ def save_evidence(path: Path | str, explanation: Explanation) -> None:
                 resized=np.array(geometry.resized),
                 origin=np.array(geometry.origin),
                 input_size=np.array(geometry.input_size),
+                lattice_first=np.array(lattice.first),
+                lattice_stride=np.array(lattice.stride),
                 method=np.array(explanation.method),
                 model=np.array(explanation.card.name),
                 notice=np.array(NOTICE),

@@ -1,22 +1,27 @@
 r"""Image <-> model input <-> evidence grid: one invertible transform.
 
 All coordinates are continuous, in (row, column) order, with pixel edges at whole numbers: the first pixel
-spans [0, 1] and its centre is 0.5. A grid cell (i, j) of an (h, w) grid stands for the i-th of h equal
-strips of the model input's height and the j-th of w of its width.
+spans [0, 1] and its centre is 0.5. The cells of an (h, w) grid lie where the network looks (`Lattice`), or, where
+that is not known, are h x w equal parts of the model input.
 
 **The exact ledger.** Evidence A on the grid is read as a bilinear surface over the model input, held constant
 beyond the outermost cell centres. With the tent function of cell j along one axis,
 
-.. math:: \varphi_j(g) = \max(0, 1 - |g - (j + 1/2)|), \quad 0 \le g \le n,
+.. math:: \varphi_j(g) = \max(0, 1 - |g - (j + 1/2)|)
 
-(the outermost tents stay 1 up to the border), each tent integrates to exactly one cell and all tents add up to
-one everywhere. The share of a pixel is the integral of the surface over that pixel, divided by the area of the
-grid. So the shares of all pixels add up to the mean of the grid, which is the logit, at any size and with any
-crop, and nothing has to be rescaled afterwards. At an even whole-number factor the pixel averages equal
-``torch.nn.functional.interpolate(mode="bilinear", align_corners=False)``.
+(the outermost tents stay 1 up to the border), all tents add up to one everywhere. A cell's n-th part of the mean is
+spread over the pixels under its tent, in proportion to the tent:
+
+.. math:: s_p = \frac{1}{n} \sum_j A_j \int_p \varphi_j \Big/ \int \varphi_j
+
+So the shares of all pixels add up to the mean of the grid, which is the logit, at any size, with any crop and wherever
+the cells lie. Cells that tile the input have tents that integrate to exactly one cell; the shares are then the integral
+of the surface over each pixel, divided by the area of the grid, and at an even whole-number factor the pixel averages
+equal ``torch.nn.functional.interpolate(mode="bilinear", align_corners=False)``.
 """
 
 from dataclasses import dataclass
+from math import floor
 from typing import Any
 
 import numpy as np
@@ -33,7 +38,7 @@ def tent_integrals(edges: FloatArray, cells: int) -> FloatArray:
     Parameters
     ----------
     edges : ndarray, (N + 1,)
-        Increasing positions in cells, within [0, ``cells``].
+        Increasing positions in cells; cell j spans [j, j + 1].
     cells : int
         Number n of cells along this axis.
 
@@ -43,37 +48,31 @@ def tent_integrals(edges: FloatArray, cells: int) -> FloatArray:
         Row i holds the integrals from ``edges[i]`` to ``edges[i + 1]``; it sums to their distance. Over edges
         that span [0, n] each column sums to 1.
     """
-    # Tents -1 and n are those of the cells that would follow; holding the surface constant beyond the outermost
-    # centres gives their weight to the first and the last cell.
-    centres = np.arange(-1, cells + 1) + 0.5
+    if cells == 1:
+        return np.diff(edges)[:, None]
+    centres = np.arange(cells) + 0.5
     t = np.clip(edges[:, None] - centres, -1, 1)
     cumulative = np.where(t < 0, (1 + t) ** 2 / 2, 1 - (1 - t) ** 2 / 2)
-    integrals = np.diff(cumulative, axis=0)
-    inner = integrals[:, 1:-1].copy()
-    inner[:, 0] += integrals[:, 0]
-    inner[:, -1] += integrals[:, -1]
-    return inner
+    # Before the first centre and behind the last one the tent there is 1.
+    for j, is_beyond in ((0, edges < centres[0]), (-1, edges > centres[-1])):
+        cumulative[is_beyond, j] = 0.5 + edges[is_beyond] - centres[j]
+    return np.diff(cumulative, axis=0)
 
 
-def upsample(grid: npt.NDArray[np.floating[Any]], size: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Pixel averages of the bilinear surface through a grid.
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """Where the cells of a network's grid lie in the model input, in pixels along rows and columns.
 
-    Parameters
+    Attributes
     ----------
-    grid : ndarray, (..., h, w)
-    size : (int, int)
-        Height and width of the result; smaller than the grid is allowed.
-
-    Returns
-    -------
-    ndarray, (..., *size) float32
-        Its mean is the grid's mean.
+    first : (float, float)
+        Centre of cell (0, 0).
+    stride : (float, float)
+        From one cell to the next.
     """
-    rows, columns = (
-        tent_integrals(np.linspace(0, n, pixels + 1), n) * (pixels / n)
-        for n, pixels in zip(grid.shape[-2:], size, strict=True)
-    )
-    return np.asarray(rows @ grid @ columns.T, dtype=np.float32)
+
+    first: tuple[float, float]
+    stride: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +89,15 @@ class Geometry:
         Row and column of the crop's first pixel in the resized image.
     input_size : (int, int)
         Height and width of the model input.
+    lattice : Lattice or None
+        Where the cells of grids lie; None for cells that tile the model input.
     """
 
     image_size: tuple[int, int]
     resized: tuple[int, int]
     origin: tuple[int, int]
     input_size: tuple[int, int]
+    lattice: Lattice | None = None
 
     @classmethod
     def plan(
@@ -147,29 +149,60 @@ class Geometry:
         """Model-input position -> image position."""
         return (row + self.origin[0]) / self.scale[0], (column + self.origin[1]) / self.scale[1]
 
+    def analysed(self, size: tuple[int, int]) -> "Geometry":
+        """Geometry of a picture of `size` pixels that shows the analysed area alone."""
+        lattice = self.lattice
+        if lattice is not None:
+            factors = [pixels / own for pixels, own in zip(size, self.input_size, strict=True)]
+            (y, x), (step_y, step_x) = lattice.first, lattice.stride
+            lattice = Lattice((y * factors[0], x * factors[1]), (step_y * factors[0], step_x * factors[1]))
+        return Geometry(size, size, (0, 0), size, lattice)
+
     def cell_at(self, row: float, column: float, grid_size: tuple[int, int]) -> tuple[int, int] | None:
-        """Grid cell under an image position, None outside the analysed area."""
+        """Grid cell nearest to an image position, None outside the analysed area."""
         position = self.to_input(row, column)
-        cell = [int(p * n // size) for p, n, size in zip(position, grid_size, self.input_size, strict=True)]
-        if any(p < 0 for p in position) or any(c >= n for c, n in zip(cell, grid_size, strict=True)):
+        if any(not 0 <= p < size for p, size in zip(position, self.input_size, strict=True)):
             return None
-        return cell[0], cell[1]
+        i, j = (
+            min(max(floor(self._in_cells(position[axis], axis, cells)), 0), cells - 1)
+            for axis, cells in enumerate(grid_size)
+        )
+        return i, j
 
     def cell_box(self, cell: tuple[int, int], grid_size: tuple[int, int]) -> tuple[float, float, float, float]:
-        """Box of a grid cell on the image as (top, left, bottom, right) in pixels."""
-        (i, j), (h, w), (height, width) = cell, grid_size, self.input_size
-        top, left = self.to_image(i * height / h, j * width / w)
-        bottom, right = self.to_image((i + 1) * height / h, (j + 1) * width / w)
-        return top, left, bottom, right
+        """Box of the positions nearest to a grid cell, on the image as (top, left, bottom, right) in pixels."""
+        (top, bottom), (left, right) = (self._cell_span(cell[axis], axis, n) for axis, n in enumerate(grid_size))
+        return (*self.to_image(top, left), *self.to_image(bottom, right))
+
+    def _tiling(self, axis: int, cells: int) -> tuple[float, float]:
+        """Where the first cell begins along an axis of the model input, and the cells' size, in pixels."""
+        if self.lattice is None:
+            return 0.0, self.input_size[axis] / cells
+        step = self.lattice.stride[axis]
+        return self.lattice.first[axis] - step / 2, step
+
+    def _in_cells(self, position: float, axis: int, cells: int) -> float:
+        """Model-input position -> position in cells."""
+        start, step = self._tiling(axis, cells)
+        return (position - start) / step
+
+    def _cell_span(self, cell: int, axis: int, cells: int) -> tuple[float, float]:
+        """Begin and end of a cell along an axis of the model input; the outermost cells reach to its border."""
+        (start, step), size = self._tiling(axis, cells), self.input_size[axis]
+        low = 0.0 if cell == 0 else min(max(start + cell * step, 0.0), size)
+        high = size if cell == cells - 1 else min(max(start + (cell + 1) * step, 0.0), size)
+        return low, high
 
     def _pixel_edges(self, axis: int, cells: int) -> FloatArray:
-        """Edges of all image pixels along an axis, in grid cells, (size + 1,), held within the grid."""
+        """Edges of all image pixels along an axis, in grid cells, (size + 1,), held within the model input."""
         pixels = np.arange(self.image_size[axis] + 1)
-        edges = (pixels * self.scale[axis] - self.origin[axis]) * (cells / self.input_size[axis])
+        start, step = self._tiling(axis, cells)
+        edges = (pixels * self.scale[axis] - self.origin[axis] - start) / step
+        low, high = -start / step, (self.input_size[axis] - start) / step
         # Rounding must leave no sliver of a pixel inside, whose average would be noise, nor one of the image outside.
-        for border in (0, cells):
+        for border in (low, high):
             edges[np.abs(edges - border) < _SLIVER] = border
-        return np.asarray(np.clip(edges, 0, cells), dtype=np.float64)
+        return np.asarray(np.clip(edges, low, high), dtype=np.float64)
 
     def on_image(self, grid: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
         """Spread a grid over the image.
@@ -216,7 +249,15 @@ class Geometry:
         ndarray, (..., H, W) float64
             0 outside the analysed area; sums to the mean of the grid.
         """
-        rows, columns = (
-            tent_integrals(self._pixel_edges(axis, cells), cells) / cells for axis, cells in enumerate(grid.shape[-2:])
-        )
+        rows, columns = (self._share_weights(axis, cells) for axis, cells in enumerate(grid.shape[-2:]))
         return np.asarray(rows @ np.asarray(grid, dtype=np.float64) @ columns.T)
+
+    def _share_weights(self, axis: int, cells: int) -> FloatArray:
+        """What part of each cell falls to each image pixel along an axis, by n: (size, n); columns sum to 1/n."""
+        edges = self._pixel_edges(axis, cells)
+        weights = tent_integrals(edges, cells)
+        whole = weights.sum(axis=0)
+        for cell in np.flatnonzero(whole < _SLIVER):  # a cell centred beyond the input belongs to the pixel next to it
+            inside = np.flatnonzero(np.diff(edges))
+            weights[inside[0] if cell < cells / 2 else inside[-1], cell] = whole[cell] = 1.0
+        return np.asarray(weights / (whole * cells))

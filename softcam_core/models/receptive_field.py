@@ -53,8 +53,8 @@ def receptive_field(features: nn.Module) -> ReceptiveField:
 
     Runs it once, on a small input, in eval mode; the module is left as it was.
     """
-    weights = next(features.parameters())
-    image = torch.zeros(1, 3, _SIDE, _SIDE, device=weights.device, dtype=weights.dtype)
+    like = next(features.parameters(), torch.empty(0))
+    image = torch.zeros(1, 3, _SIDE, _SIDE, device=like.device, dtype=like.dtype)
     tracer = _Tracer()
     tracer.fields[id(image)] = image, (_Span(1, 0, 1), _Span(1, 0, 1))
     with evaluating(features), torch.no_grad(), tracer:

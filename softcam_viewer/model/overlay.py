@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from softcam_core.explainers.base import Explanation
 from softcam_core.export.colormaps import COLORMAPS, DEFAULT_DIVERGING, DEFAULT_SEQUENTIAL, Sign
-from softcam_core.imaging.geometry import upsample
 
 # More would not be seen, and would be slower to colour.
 OVERLAY_SIDE = 512
@@ -56,7 +55,9 @@ class OverlayMap:
     Attributes
     ----------
     values : ndarray, (h, w) float32
-        At most OVERLAY_SIDE pixels a side; its mean is the logit or the log-odds.
+        The evidence surface, at most OVERLAY_SIDE pixels a side.
+    shares : ndarray, (h, w) float64
+        Exact share of each of these pixels in the logit or the log-odds, to which they add up.
     index : ndarray, (h, w) uint8
         `values` from ``-limit`` (0) to ``limit`` (255); unsigned maps from 0 to ``limit``.
     limit : float
@@ -71,6 +72,7 @@ class OverlayMap:
     """
 
     values: npt.NDArray[np.float32]
+    shares: npt.NDArray[np.float64]
     index: npt.NDArray[np.uint8]
     limit: float
     signed: bool
@@ -102,12 +104,14 @@ def make_overlay_map(explanation: Explanation, target: int, against: int | None)
     grid = explanation.map_of(target, against)
     height, width = explanation.geometry.input_size
     factor = OVERLAY_SIDE / max(height, width)
-    values = upsample(grid, (max(1, round(height * factor)), max(1, round(width * factor))))
+    raster = explanation.geometry.analysed((max(1, round(height * factor)), max(1, round(width * factor))))
+    values = raster.on_image(grid)
     signed = against is not None or bool(grid.min() < 0)
     limit = max(float(np.abs(grid).max()), 1e-6)
     position = MIDDLE + values * (MIDDLE / limit) if signed else values * (255 / limit)
     return OverlayMap(
         values=values,
+        shares=raster.shares(grid),
         index=np.clip(np.rint(position), 0, 255).astype(np.uint8),
         limit=limit,
         signed=signed,
@@ -162,6 +166,4 @@ def ledger(overlay: OverlayMap, threshold: float) -> tuple[LedgerLine, ...]:
     if level == 0:
         below &= values < 0
     parts = [("Evidence for", above), ("Evidence against", below), ("Below threshold", ~above & ~below)]
-    return tuple(
-        LedgerLine(title, float(part.mean()), float(values[part].sum() / values.size)) for title, part in parts
-    )
+    return tuple(LedgerLine(title, float(part.mean()), float(overlay.shares[part].sum())) for title, part in parts)

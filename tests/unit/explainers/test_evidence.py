@@ -10,6 +10,7 @@ from torch import nn
 import softcam_core as sc
 from softcam_core.data.phantoms import make_phantom
 from softcam_core.errors import SettingsError
+from softcam_core.imaging.geometry import Lattice
 from softcam_core.imaging.image import MedicalImage, Window
 from softcam_core.imaging.preprocessing import Preprocessing
 from softcam_core.models.card import ModelCard
@@ -214,3 +215,19 @@ def test_explains_a_real_radiograph(compact_model: SoftCAM, shared_data: Path) -
     explanation = sc.explain(compact_model, image)
     assert explanation.on_image("spot").shape == image.size
     np.testing.assert_allclose(explanation.shares("spot").sum(), explanation.logits[1], atol=1e-5)
+
+
+def test_evidence_lies_where_the_network_looks(grey_image) -> None:
+    """A ResNet's cells look at multiples of 32 pixels, and not at the middle between them."""
+    card = ModelCard(
+        name="m", architecture="resnet18", class_names=("a", "b"), preprocessing=Preprocessing(shorter_side=96)
+    )
+    explanation = sc.explain(SoftCAM.from_card(card).eval(), grey_image(np.zeros((192, 192))))
+    assert explanation.geometry.lattice == Lattice((0.5, 0.5), (32, 32))
+    assert explanation.geometry.cell_at(0, 63, (3, 3)) == (0, 1)
+    np.testing.assert_allclose(explanation.shares(0).sum(), explanation.logits[0], atol=1e-5)
+    on_image = explanation.on_image(0)
+    for i in range(3):
+        for j in range(3):
+            expected = explanation.grid[0, i, j]
+            assert on_image[64 * i, 64 * j] == pytest.approx(expected, abs=0.03 * np.ptp(explanation.grid))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -6,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softcam_core.imaging.geometry import Geometry, tent_integrals, upsample
+from softcam_core.imaging.geometry import Geometry, Lattice, tent_integrals
 
 sizes = st.tuples(st.integers(1, 90), st.integers(1, 90))
 grids = st.tuples(st.integers(1, 40), st.integers(1, 40))
@@ -83,15 +84,77 @@ def test_upsampling_by_an_even_factor_is_torchs(factor: int) -> None:
     expected = torch.nn.functional.interpolate(
         torch.from_numpy(grid)[None, None], scale_factor=factor, mode="bilinear", align_corners=False
     )[0, 0].numpy()
-    np.testing.assert_allclose(upsample(grid, (5 * factor, 7 * factor)), expected, atol=1e-5)
     whole = Geometry.plan((5 * factor, 7 * factor), None)
     np.testing.assert_allclose(whole.on_image(grid), expected, atol=1e-5)
+    tiling = replace(whole, lattice=Lattice((factor / 2, factor / 2), (factor, factor)))
+    np.testing.assert_allclose(tiling.on_image(grid), expected, atol=1e-5)
 
 
 @given(shape=grids, size=sizes)
-def test_upsampling_keeps_the_mean(shape: tuple[int, int], size: tuple[int, int]) -> None:
+def test_the_analysed_area_keeps_the_mean_at_any_size(shape: tuple[int, int], size: tuple[int, int]) -> None:
     grid = random_grid(shape)
-    assert upsample(grid, size).mean(dtype=np.float64) == pytest.approx(grid.mean(dtype=np.float64), abs=1e-5)
+    raster = Geometry.plan((200, 150), 100, (60, 80)).analysed(size)
+    assert raster.on_image(grid).mean(dtype=np.float64) == pytest.approx(grid.mean(dtype=np.float64), abs=1e-5)
+    assert raster.shares(grid).sum() == pytest.approx(grid.mean(dtype=np.float64), abs=1e-9)
+
+
+lattices = st.builds(
+    Lattice,
+    st.tuples(st.floats(-20, 60), st.floats(-20, 60)),
+    st.tuples(st.floats(0.5, 40), st.floats(0.5, 40)),
+)
+
+
+@given(geometry=geometries, lattice=lattices, shape=grids, size=sizes)
+def test_shares_add_up_wherever_the_cells_lie(geometry: Geometry, lattice: Lattice, shape, size) -> None:
+    grid = random_grid(shape)
+    placed = replace(geometry, lattice=lattice)
+    mean = pytest.approx(grid.mean(dtype=np.float64), abs=1e-9)
+    assert placed.shares(grid).sum() == mean
+    assert placed.analysed(size).shares(grid).sum() == mean
+    # Every cell's part of the mean falls somewhere by itself.
+    one = np.zeros(shape)
+    one[0, -1] = 1
+    assert placed.shares(one).sum() == pytest.approx(1 / one.size, abs=1e-12)
+    assert np.nanmax(placed.on_image(grid)) <= grid.max() + 1e-4
+    assert np.nanmin(placed.on_image(grid)) >= grid.min() - 1e-4
+
+
+def slow_lattice_value(grid: np.ndarray, lattice: Lattice, row: float, column: float) -> float:
+    """The surface at a model-input position."""
+    at = [(p - f) / s + 0.5 for p, f, s in zip((row, column), lattice.first, lattice.stride, strict=True)]
+    return surface(grid, *at)
+
+
+@pytest.mark.parametrize(
+    "lattice", [Lattice((0.5, 0.5), (8, 8)), Lattice((16.5, 9), (8, 6)), Lattice((-3, 50), (5, 3))]
+)
+def test_placed_cells_have_their_value_at_their_centre(lattice: Lattice) -> None:
+    grid, size = random_grid((5, 6)), (48, 60)
+    geometry = replace(Geometry.plan(size, None), lattice=lattice)
+    # Averages over pixels of a tenth of an input pixel are as good as values.
+    found = geometry.analysed((480, 600)).on_image(grid)
+    for row in range(0, 480, 37):
+        for column in range(0, 600, 41):
+            expected = slow_lattice_value(grid, lattice, (row + 0.5) / 10, (column + 0.5) / 10)
+            assert found[row, column] == pytest.approx(expected, abs=0.15)
+    for i in range(5):
+        for j in range(6):
+            y, x = (f + n * s for f, n, s in zip(lattice.first, (i, j), lattice.stride, strict=True))
+            if 0 <= y < 48 and 0 <= x < 60:
+                assert geometry.cell_at(y, x, (5, 6)) == (i, j)
+                top, left, bottom, right = geometry.cell_box((i, j), (5, 6))
+                assert top <= y <= bottom
+                assert left <= x <= right
+
+
+@given(lattice=lattices, shape=grids)
+def test_boxes_of_placed_cells_share_the_input_without_gaps(lattice: Lattice, shape: tuple[int, int]) -> None:
+    geometry = replace(Geometry.plan((70, 90), None), lattice=lattice)
+    rows = [geometry.cell_box((i, 0), shape) for i in range(shape[0])]
+    assert rows[0][0] == 0
+    assert rows[-1][2] == 70
+    assert all(above[2] == pytest.approx(below[0]) for above, below in pairwise(rows))
 
 
 @given(geometry=geometries, shape=grids, seed=st.integers(0, 100))

@@ -86,3 +86,25 @@ def test_the_network_is_left_as_it_was(black_box) -> None:
     assert model.receptive_field.stride == (32, 32)
     assert model.features.training
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+@pytest.mark.parametrize(("architecture", "off"), [("compact", 0), ("resnet18", 15.5)])
+def test_what_changes_a_cell_most_lies_in_the_middle_of_its_field(architecture: str, off: float, black_box) -> None:
+    """The centre of mass of a cell's gradient, over noise; `off` tells how far it is from where a tile would be."""
+    model = convert(black_box(architecture), ("a", "b", "c"), architecture)
+    field = model.receptive_field
+    total = torch.zeros(256, 256)
+    for seed in range(6):
+        x = torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(seed), requires_grad=True)
+        maps = model(x).maps
+        cell = maps.shape[2] // 2, maps.shape[3] // 2
+        maps[0, :, cell[0], cell[1]].square().sum().backward()
+        total += x.grad[0].square().sum(0)
+    middle = torch.arange(256) + 0.5
+    found = float((total.sum(1) * middle).sum() / total.sum()), float((total.sum(0) * middle).sum() / total.sum())
+    top, left, bottom, right = field.box(cell)
+    expected = (top + bottom) / 2, (left + right) / 2
+    spread = max(1.0, 0.02 * field.size[0])
+    assert found == pytest.approx(expected, abs=spread)
+    if off:
+        assert (cell[0] + 0.5) * field.stride[0] - expected[0] == off
