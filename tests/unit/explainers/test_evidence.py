@@ -230,4 +230,4 @@ def test_evidence_lies_where_the_network_looks(grey_image) -> None:
     for i in range(3):
         for j in range(3):
             expected = explanation.grid[0, i, j]
-            assert on_image[64 * i, 64 * j] == pytest.approx(expected, abs=0.03 * np.ptp(explanation.grid))
+            assert on_image[64 * i, 64 * j] == pytest.approx(expected, abs=0.03 * float(np.ptp(explanation.grid)))

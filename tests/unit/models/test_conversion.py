@@ -371,3 +371,15 @@ def test_grad_cam_without_relu_is_the_evidence(architecture: str, dtype, toleran
     cam = torch.stack(caught).detach() * features.shape[2] * features.shape[3]
     scale = float(expected.abs().max())
     assert float((cam - expected[0]).abs().max()) <= tolerance * max(1.0, scale)
+
+
+def test_weights_saved_on_a_gpu_open_without_one(black_box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = black_box("resnet18")
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        torch.save(network.state_dict(), tmp_path / "weights.pth")
+    with pytest.raises(RuntimeError, match="CUDA"):  # as they are they would not
+        torch.load(tmp_path / "weights.pth", weights_only=True)
+    model = convert(tmp_path / "weights.pth", NAMES)
+    assert model.device == torch.device("cpu")
+    assert same_logits(model, network)
