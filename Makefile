@@ -1,5 +1,7 @@
 # Everything a person or CI does with this repository. `make help` lists it.
 PY := .venv/bin/python
+# Tests of a file stay together: they share networks that take seconds to make.
+PYTEST := $(PY) -m pytest --basetemp=build/pytest -n auto --maxprocesses 4 --dist loadfile
 # Caches and settings of the programs stay in the checkout.
 BOX := XDG_CACHE_HOME=$(CURDIR)/build/cache XDG_CONFIG_HOME=$(CURDIR)/build/config XDG_DATA_HOME=$(CURDIR)/build/data
 
@@ -27,11 +29,11 @@ demo: setup ## open the viewer on the demo cases (without a display: build/demo.
 
 test: setup-dev ## run the tests
 	@mkdir -p build
-	$(BOX) $(PY) -m pytest --basetemp=build/pytest
+	$(BOX) $(PYTEST)
 
 test-slow: setup-dev ## run the tests that take minutes
 	@mkdir -p build
-	$(BOX) $(PY) -m pytest --basetemp=build/pytest -m slow
+	$(BOX) $(PYTEST) -m slow
 
 lint: setup-dev ## check style and import contracts
 	$(PY) -m ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from torch import Tensor
 
@@ -45,15 +46,21 @@ def fitting_architectures(tensors: Mapping[str, Tensor]) -> list[tuple[str, floa
 
 def output_count(tensors: Mapping[str, Tensor], architecture: str) -> int | None:
     """Number of classes of a file's weights; None where its classifier is not found."""
-    model = skeleton(architecture)
+    model = _reference(architecture)
     last, _ = last_convolution(model.head)
     weight = align(tensors, model).tensors.get(f"head.{last}.weight" if last else "head.weight")
     return None if weight is None else weight.shape[0]
 
 
+@cache
+def _reference(architecture: str) -> SoftCAM:
+    """An architecture's names and shapes; made once, because a search needs all of them."""
+    return skeleton(architecture)
+
+
 def _fit(tensors: Mapping[str, Tensor], architecture: str) -> float:
     try:
-        model = skeleton(architecture)
+        model = _reference(architecture)
     except SettingsError:  # this timm lacks it
         return 0.0
     wanted = {k: v.shape for k, v in model.state_dict().items() if _counts(k)}

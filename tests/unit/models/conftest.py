@@ -40,8 +40,9 @@ def black_box() -> BlackBoxes:
     """Black box of an architecture, as its library builds it, in eval mode; always the same weights."""
 
     def make(architecture: str, classes: int = 3) -> nn.Module:
-        network = family_of(architecture).network(architecture, classes, ArchitectureOptions())
-        network.load_state_dict(_state(architecture, classes))
+        with torch.device("meta"):  # no time lost on weights that are replaced
+            network = family_of(architecture).network(architecture, classes, ArchitectureOptions())
+        network.load_state_dict(deepcopy(_state(architecture, classes)), assign=True)
         return network.eval()
 
     return make

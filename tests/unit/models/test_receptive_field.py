@@ -31,7 +31,6 @@ def all_seeing(features: nn.Module) -> nn.Module:
         ("bagnet33", {}),
         ("squeezenet1_1", {}),
         ("resnet18", {}),
-        ("resnet18", {"output_stride": 8}),
         ("shufflenet_v2_x0_5", {"output_stride": 16}),
         ("vgg11", {}),
     ],
