@@ -160,7 +160,7 @@ def ledger(overlay: OverlayMap, threshold: float) -> tuple[LedgerLine, ...]:
     threshold : float
         Share of the scale, 0 to 1.
     """
-    values = overlay.values.astype(np.float64)
+    values = overlay.values
     level = threshold * overlay.limit
     above, below = values >= level, values <= -level
     if level == 0:
