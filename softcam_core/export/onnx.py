@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import warnings
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from softcam_core.errors import CheckpointError, SettingsError
 from softcam_core.notice import NOTICE
@@ -73,7 +76,7 @@ def export_onnx(model: SoftCAM, path: Path | str) -> OnnxReport:
         warnings.simplefilter("ignore")  # about the insides of the exporter
         logging.getLogger("onnxscript").setLevel(logging.ERROR)
         program = torch.onnx.export(
-            model,
+            _exportable(model),
             (torch.randn(2, 3, *_SIZES[0]),),
             dynamo=True,
             verbose=False,
@@ -105,6 +108,36 @@ def export_onnx(model: SoftCAM, path: Path | str) -> OnnxReport:
     except OSError as error:
         raise CheckpointError(path, f"cannot be written: {error}", "Check the folder and the free space.") from error
     return OnnxReport(difference, _SIZES)
+
+
+class _PaddedMaxPool(nn.Module):
+    """What max pooling with `ceil_mode` computes, by padding; the exporter cannot follow `ceil_mode` at all sizes.
+
+    With s - 1 more pixels, floor((n + s - 1 - k) / s) = ceil((n - k) / s).
+    """
+
+    def __init__(self, pool: nn.MaxPool2d) -> None:
+        super().__init__()
+        self.more = (pool.stride if isinstance(pool.stride, int) else pool.stride[0]) - 1
+        self.pool = nn.MaxPool2d(pool.kernel_size, pool.stride, pool.padding, pool.dilation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        padded = F.pad(x, (0, self.more, 0, self.more), value=-torch.inf) if self.more else x
+        pooled: Tensor = self.pool(padded)
+        return pooled
+
+
+def _exportable(model: SoftCAM) -> SoftCAM:
+    """The model, or a copy without what the exporter cannot follow; weights are shared."""
+    pools = [n for n, m in model.named_modules() if isinstance(m, nn.MaxPool2d) and m.ceil_mode]
+    if not pools:
+        return model
+    copied = copy.deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})
+    for name in pools:
+        pool = copied.get_submodule(name)
+        assert isinstance(pool, nn.MaxPool2d)
+        copied.set_submodule(name, _PaddedMaxPool(pool))
+    return copied
 
 
 def onnx_card(path: Path | str) -> dict[str, object]:

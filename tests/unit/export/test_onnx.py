@@ -11,6 +11,7 @@ import torch
 from softcam_core.errors import CheckpointError, SettingsError
 from softcam_core.export.onnx import export_onnx, onnx_card
 from softcam_core.models.card import ModelCard
+from softcam_core.models.families import FAMILIES
 from softcam_core.models.softcam import SoftCAM
 from softcam_core.notice import NOTICE
 
@@ -21,7 +22,9 @@ def model_of(architecture: str, **options) -> SoftCAM:
     return SoftCAM.from_card(card).eval()
 
 
-@pytest.mark.parametrize(("architecture", "options"), [("compact", {}), ("densenet121", {"output_stride": 16})])
+@pytest.mark.parametrize(
+    ("architecture", "options"), [("compact", {}), ("squeezenet1_0", {}), ("resnet18", {"output_stride": 8})]
+)
 def test_other_programs_compute_the_same_at_any_size(architecture: str, options, tmp_path: Path) -> None:
     model = model_of(architecture, **options)
     report = export_onnx(model, tmp_path / "m.onnx")
@@ -36,6 +39,12 @@ def test_other_programs_compute_the_same_at_any_size(architecture: str, options,
     np.testing.assert_allclose(logits, expected.logits.numpy(), atol=1e-4 * scale)
     np.testing.assert_allclose(evidence, expected.maps.numpy(), atol=1e-4 * scale)
     np.testing.assert_allclose(evidence.mean((2, 3)), logits, atol=1e-5 * scale)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_can_be_exported(family: str, tmp_path: Path) -> None:
+    assert export_onnx(model_of(FAMILIES[family].architectures[0]), tmp_path / "m.onnx").max_difference < 1e-4
 
 
 def test_the_card_travels_with_the_model(tmp_path: Path) -> None:
