@@ -117,6 +117,7 @@ class ConversionDialog(QDialog):
             widget.setAccessibleName(title)
         grid.addWidget(QLabel("Shorter side"), 4, 0)
         side = QHBoxLayout()
+        side.setSpacing(8)
         side.addWidget(self.side)
         side.addWidget(QLabel("px"))
         side.addStretch()
