@@ -6,6 +6,8 @@ Source: mean(W z + b) = W mean(z) + b, so that global average pooling and one af
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +22,6 @@ from softcam_core.models.card import ArchitectureOptions, Conversion, ModelCard,
 from softcam_core.models.families import Family, family_of
 from softcam_core.models.fitting import check_fit, fitting_architectures
 from softcam_core.models.layouts import Aligned, align, skeleton
-from softcam_core.models.modes import evaluating
 from softcam_core.models.softcam import SoftCAM
 from softcam_core.models.weights import read_weights
 from softcam_core.version import __version__
@@ -184,22 +185,29 @@ def _measure(
     black_box = _reference(network, model)
     if black_box is None:
         return None
-    inputs = [torch.from_numpy(model.card.preprocessing.apply(image).array)[None] for image in images] or _noise(model)
+    inputs = [torch.from_numpy(model.card.preprocessing.apply(image).array)[None] for image in images] or _noise()
     is_same_grid = model.card.options.output_stride is None
-    difference = largest = strongest = 0.0
-    device = next(black_box.parameters()).device
-    with evaluating(black_box), torch.inference_mode():
+    logits, differences, strengths = [], [], []
+    with torch.inference_mode():
         for x in inputs:
-            reference = black_box(x.to(device))
-            logits = reference.cpu() if isinstance(reference, Tensor) else torch.as_tensor(reference[0]).cpu()
-            if logits.shape != (1, len(model.card.class_names)):
-                reason = f"gives an output of shape {tuple(logits.shape)}, not one logit a class"
+            try:
+                reference, evidence = black_box(x), model(x)
+            except RuntimeError as error:
+                height, width = x.shape[2:]
+                reason = f"cannot be run on an input of {height} x {width} pixels ({str(error).splitlines()[0]})"
+                raise CheckpointError(source, reason, "Give a larger --shorter-side, or other images.") from error
+            if not isinstance(reference, Tensor) or reference.shape != evidence.logits.shape:
+                what = tuple(reference.shape) if isinstance(reference, Tensor) else type(reference).__name__
+                reason = f"gives {what} and not one logit a class, (1, {len(model.card.class_names)})"
                 raise CheckpointError(source, reason, "Convert the classifier itself.")
-            evidence = model(x)
-            difference = max(difference, float((logits - evidence.logits).abs().max()))
-            largest = max(largest, float(logits.abs().max()))
-            strongest = max(strongest, float(evidence.maps.abs().max()))
-    if is_same_grid and not difference <= TOLERANCE * strongest:
+            logits.append(reference.abs().max())
+            differences.append((reference - evidence.logits).abs().max())
+            strengths.append(evidence.maps.abs().max())
+    # Tensors' maximum, unlike Python's, hands on what is not a number.
+    largest, difference, strongest = (float(torch.stack(values).max()) for values in (logits, differences, strengths))
+    if not (math.isfinite(difference) and math.isfinite(largest)):
+        raise CheckpointError(source, "gives logits that are not finite numbers", "Train or export it again.")
+    if is_same_grid and difference > TOLERANCE * strongest:
         reason = (
             f"computes something else than {model.card.architecture} with these weights (largest logit difference "
             f"{difference:.3g}): another pooling or another layer stands in its way"
@@ -218,14 +226,15 @@ def _measure(
 def _reference(network: nn.Module | Mapping[str, Tensor] | Path | str, model: SoftCAM) -> nn.Module | None:
     """The network that was converted: itself where it is here, or made from its weights at its own stride."""
     if isinstance(network, nn.Module):
-        return network
+        # As the SoftCAM will be run: a GPU's convolutions and half precision round otherwise.
+        return copy.deepcopy(network).cpu().float().eval()
     if family_of(model.card.architecture).inexact or not model.card.options.final_relu:
         return None
     plain = SoftCAM(model.features, model.head, model.card.model_copy(update={"options": ArchitectureOptions()}))
     return plain.black_box()
 
 
-def _noise(model: SoftCAM) -> list[Tensor]:
+def _noise() -> list[Tensor]:
     """Two standard normal inputs, one not square."""
     generator = torch.Generator().manual_seed(0)
     sizes = ((_NOISE_SIDE, _NOISE_SIDE), (_NOISE_SIDE, _NOISE_SIDE * 5 // 4))

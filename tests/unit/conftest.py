@@ -66,3 +66,19 @@ def spot_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = folder / "labels.csv"
     table.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return table
+
+
+class Bomb:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.touch, (self.marker,)
+
+
+@pytest.fixture
+def bomb() -> type[Bomb]:
+    """What a file of weights must never be able to do."""
+    return Bomb

@@ -1,8 +1,11 @@
 """The command line in this process, and what to feed it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from softcam_core.cli import main
 
@@ -30,3 +33,10 @@ def accepted() -> Callable[..., None]:
         assert main([str(a) for a in argv]) == 0
 
     return run
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "picture.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 80), dtype=np.uint8)).save(path)
+    return path

@@ -29,13 +29,6 @@ def model_file(compact_model: SoftCAM, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    path = tmp_path / "picture.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 80), dtype=np.uint8)).save(path)
-    return path
-
-
 # --- the command line itself
 
 
@@ -243,16 +236,6 @@ def test_explain_refuses_a_file_as_folder(model_file: Path, picture: Path, refus
     assert "is a file" in refused("explain", picture, "--model", model_file, "--out", picture)
 
 
-class Bomb:
-    """Writes a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
-
-
 NO_MODELS = ("pickle", "zip", "empty", "truncated", "no card", "none", "folder")
 
 
@@ -261,14 +244,14 @@ NO_MODELS = ("pickle", "zip", "empty", "truncated", "no card", "none", "folder")
     [*((command, kind) for command in ("explain", "info") for kind in NO_MODELS), ("explain", "other classes")],
 )
 def test_refuses_what_is_no_model(
-    command: str, kind: str, model_file: Path, picture: Path, tmp_path: Path, refused
+    bomb, command: str, kind: str, model_file: Path, picture: Path, tmp_path: Path, refused
 ) -> None:
     path, marker = tmp_path / "m.safetensors", tmp_path / "executed"
     content = model_file.read_bytes()
     if kind == "pickle":
-        path.write_bytes(pickle.dumps(Bomb(marker)))
+        path.write_bytes(pickle.dumps(bomb(marker)))
     elif kind == "zip":
-        torch.save({"weights": Bomb(marker)}, path)
+        torch.save({"weights": bomb(marker)}, path)
     elif kind in ("empty", "truncated"):
         path.write_bytes(content[: len(content) // 2] if kind == "truncated" else b"")
     elif kind == "no card":

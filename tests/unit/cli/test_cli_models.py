@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import torchvision.models as tv
-from PIL import Image
 
 from softcam_core.export.onnx import onnx_card
 from softcam_core.models.checkpoint import load_model, save_model
@@ -20,13 +18,6 @@ def resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "resnet18.pth"
     torch.save({"state_dict": tv.resnet18(num_classes=2).state_dict(), "epoch": 3}, path)
-    return path
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    path = tmp_path / "picture.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 80), dtype=np.uint8)).save(path)
     return path
 
 

@@ -41,16 +41,6 @@ def refusal(path: Path, load=load_model) -> str:
     return str(caught.value)
 
 
-class Bomb:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self):
-        return Path.touch, (self.marker,)
-
-
 # --- round trip
 
 
@@ -111,18 +101,18 @@ def test_missing_file_folder_and_empty_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["model.safetensors", "model.pth", "model.pt"])
 @pytest.mark.parametrize("protocol", [2, 4])
-def test_a_pickle_is_refused_and_never_run(tmp_path: Path, name: str, protocol: int) -> None:
+def test_a_pickle_is_refused_and_never_run(bomb, tmp_path: Path, name: str, protocol: int) -> None:
     path, marker = tmp_path / name, tmp_path / "executed"
-    path.write_bytes(pickle.dumps(Bomb(marker), protocol=protocol))
+    path.write_bytes(pickle.dumps(bomb(marker), protocol=protocol))
     assert "is a Python pickle" in refusal(path)
     assert "pickle" in refusal(path, read_card)
     assert not marker.exists()
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_a_torch_file_is_refused_and_never_run(tmp_path: Path, zipped: bool) -> None:
+def test_a_torch_file_is_refused_and_never_run(bomb, tmp_path: Path, zipped: bool) -> None:
     path, marker = tmp_path / "model.pth", tmp_path / "executed"
-    torch.save({"w": torch.zeros(1), "b": Bomb(marker)}, path, _use_new_zipfile_serialization=zipped)
+    torch.save({"w": torch.zeros(1), "b": bomb(marker)}, path, _use_new_zipfile_serialization=zipped)
     assert "is a Python pickle" in refusal(path)
     assert not marker.exists()
 
@@ -250,9 +240,9 @@ def test_backbone_of_a_softcam_leaves_the_head(compact_model: SoftCAM, model_fil
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_backbone_file_with_code_is_refused_and_never_run(tmp_path: Path, zipped: bool) -> None:
+def test_backbone_file_with_code_is_refused_and_never_run(bomb, tmp_path: Path, zipped: bool) -> None:
     path, marker = tmp_path / "weights.pth", tmp_path / "executed"
-    torch.save({"w": Bomb(marker)}, path, _use_new_zipfile_serialization=zipped)
+    torch.save({"w": bomb(marker)}, path, _use_new_zipfile_serialization=zipped)
     assert "could run code" in backbone_refusal(path)
     assert not marker.exists()
 

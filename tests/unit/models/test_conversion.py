@@ -190,8 +190,29 @@ def test_a_network_that_computes_something_else_is_refused(black_box) -> None:
 
 def test_a_network_that_does_not_give_logits_is_refused(black_box) -> None:
     network = nn.Sequential(OrderedDict(model=black_box("resnet18"), more=nn.Unflatten(1, (3, 1))))
-    with pytest.raises(CheckpointError, match=r"output of shape \(1, 3, 1\)"):
+    with pytest.raises(CheckpointError, match=r"gives \(1, 3, 1\) and not one logit a class"):
         convert(network, NAMES)
+
+
+def test_logits_that_are_not_numbers_are_refused(black_box) -> None:
+    state = black_box("resnet18").state_dict()
+    state["layer4.1.bn2.running_var"].fill_(-1)  # finite, and yet
+    with pytest.raises(CheckpointError, match="not finite numbers"):
+        convert(state, NAMES)
+
+
+def test_a_network_in_half_precision_is_compared_as_it_will_run(black_box) -> None:
+    network = black_box("resnet18").half()
+    report = convert(network, NAMES).card.conversion
+    assert report.exact
+    assert report.max_logit_difference < 1e-4
+    assert next(network.parameters()).dtype is torch.float16
+
+
+def test_images_too_small_for_the_network(black_box, grey_image) -> None:
+    how, image = Preprocessing(shorter_side=None), grey_image(np.zeros((4, 9)))
+    with pytest.raises(CheckpointError, match="cannot be run on an input of 4 x 9 pixels"):
+        convert(black_box("squeezenet1_1"), NAMES, preprocessing=how, images=[image])
 
 
 def test_a_fresh_head_keeps_the_features(black_box) -> None:
@@ -309,25 +330,15 @@ def test_weights_that_are_not_finite(black_box, tmp_path: Path) -> None:
         convert(tmp_path / "weights.pth", NAMES)
 
 
-class Bomb:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self):
-        return Path.touch, (self.marker,)
-
-
 @pytest.mark.parametrize("how", ["pickle", "torch", "torch, old", "whole network"])
-def test_code_in_a_file_is_never_run(how: str, black_box, tmp_path: Path) -> None:
+def test_code_in_a_file_is_never_run(bomb, how: str, black_box, tmp_path: Path) -> None:
     path, marker = tmp_path / "weights.pth", tmp_path / "executed"
     if how == "pickle":
-        path.write_bytes(pickle.dumps({"conv1.weight": Bomb(marker)}))
+        path.write_bytes(pickle.dumps({"conv1.weight": bomb(marker)}))
     elif how == "whole network":
         torch.save(black_box("resnet18"), path)
     else:
-        torch.save({"w": Bomb(marker)}, path, _use_new_zipfile_serialization=how == "torch")
+        torch.save({"w": bomb(marker)}, path, _use_new_zipfile_serialization=how == "torch")
     with pytest.raises(CheckpointError) as caught:
         convert(path, NAMES)
     assert "could run code" in str(caught.value)
