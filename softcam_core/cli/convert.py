@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from softcam_core.errors import SettingsError
 
 if TYPE_CHECKING:
     from softcam_core.imaging.image import MedicalImage
-    from softcam_core.imaging.preprocessing import Preprocessing
 
 _DESCRIPTION = """
 Make the SoftCAM of a trained classifier from its state dict (.pth, .pt, .ckpt or .safetensors; torchvision's or timm's
@@ -71,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         [name.strip() for name in args.classes.split(",")],
         args.arch,
         task="multi_label" if args.multi_label else "single_label",
-        preprocessing=_preprocessing(args),
+        preprocessing=_fed(args),
         output_stride=args.output_stride,
         name=args.name,
         images=_read(args.check),
@@ -88,29 +87,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _preprocessing(args: argparse.Namespace) -> Preprocessing | None:
-    """What the options say; None leaves it to the conversion."""
-    from pydantic import ValidationError
-
-    from softcam_core.imaging.preprocessing import Preprocessing
-    from softcam_core.models.families import family_of
-
-    given = {name: tuple(value) for name in ("mean", "std", "crop") if (value := getattr(args, name))}
-    if args.arch is None and args.shorter_side == 512 and not given:
-        return None
-    published = {}
-    if args.arch is not None:
-        try:
-            family = family_of(args.arch)
-        except KeyError as error:
-            raise SettingsError(args.arch, str(error.args[0]), "Leave --arch out to take the one that fits.") from error
-        published = {"mean": family.mean, "std": family.std}
-    try:
-        return Preprocessing(shorter_side=args.shorter_side or None, **(published | given))
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = ".".join(str(part) for part in first["loc"]) or "input"
-        raise SettingsError(option, str(first["msg"]), "See `softcam convert --help`.") from error
+def _fed(args: argparse.Namespace) -> dict[str, Any]:
+    """What the options say on how the black box was fed."""
+    given = {name: value for name in ("mean", "std", "crop") if (value := getattr(args, name)) is not None}
+    return {"shorter_side": args.shorter_side or None, **given}
 
 
 def _read(paths: list[Path]) -> list[MedicalImage]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from softcam_core.errors import SettingsError
 
@@ -107,20 +107,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _published_normalisation(architecture: str) -> dict[str, Any]:
-    from softcam_core.models.families import family_of
-
-    try:
-        family = family_of(architecture)
-    except KeyError:  # the configuration will say so
-        return {}
-    return {"mean": family.mean, "std": family.std}
-
-
 def _config(args: argparse.Namespace, manifest: Manifest) -> TrainingConfig:
     from pydantic import ValidationError
 
-    from softcam_core.imaging.preprocessing import Preprocessing
+    from softcam_core.models.families import default_preprocessing
     from softcam_core.training.config import TrainingConfig
 
     try:
@@ -129,10 +119,8 @@ def _config(args: argparse.Namespace, manifest: Manifest) -> TrainingConfig:
             options={"output_stride": args.output_stride},
             class_names=manifest.class_names,
             name=args.name,
-            preprocessing=Preprocessing(
-                shorter_side=args.shorter_side or None,
-                crop=tuple(args.crop) if args.crop else None,
-                **_published_normalisation(args.arch),
+            preprocessing=default_preprocessing(
+                args.arch, shorter_side=args.shorter_side or None, crop=tuple(args.crop) if args.crop else None
             ),
             normalisation="given" if args.normalise == "imagenet" else args.normalise,
             epochs=args.epochs,
@@ -151,6 +139,8 @@ def _config(args: argparse.Namespace, manifest: Manifest) -> TrainingConfig:
             workers=args.workers,
             init=args.init if args.init in (None, "imagenet") else Path(args.init),
         )
+    except KeyError as error:
+        raise SettingsError("architecture", str(error.args[0]), "See `softcam train --help`.") from error
     except ValidationError as error:
         first = error.errors()[0]
         option = ".".join(str(part) for part in first["loc"]) or "options"

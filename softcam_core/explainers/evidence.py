@@ -54,6 +54,7 @@ def explain_evidence(model: SoftCAM, image: MedicalImage) -> Explanation:
         reason = f"an input of {height} x {width} pixels is too small for {model.card.architecture}"
         advice = "Open a larger image, or use a model that resizes its input."
         raise SettingsError(image.source, reason, advice) from error
+    seconds = time.perf_counter() - start
     return Explanation(
         method="evidence",
         card=model.card,
@@ -61,7 +62,7 @@ def explain_evidence(model: SoftCAM, image: MedicalImage) -> Explanation:
         probabilities=arrays[1],
         grid=arrays[2],
         geometry=replace(prepared.geometry, lattice=_lattice(model)),
-        seconds=time.perf_counter() - start,
+        seconds=seconds,
         device=describe_device(model.device),
     )
 

@@ -10,6 +10,8 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -19,7 +21,7 @@ from softcam_core.errors import CheckpointError, SettingsError
 from softcam_core.imaging.image import MedicalImage
 from softcam_core.imaging.preprocessing import Preprocessing
 from softcam_core.models.card import ArchitectureOptions, Conversion, ModelCard, Task
-from softcam_core.models.families import Family, family_of
+from softcam_core.models.families import Family, default_preprocessing, family_of
 from softcam_core.models.fitting import check_fit, fitting_architectures
 from softcam_core.models.layouts import Aligned, align, skeleton
 from softcam_core.models.softcam import SoftCAM
@@ -41,7 +43,7 @@ def convert(
     architecture: str | None = None,
     *,
     task: Task = "single_label",
-    preprocessing: Preprocessing | None = None,
+    preprocessing: Preprocessing | Mapping[str, Any] = MappingProxyType({}),
     output_stride: int | None = None,
     name: str = "",
     images: Sequence[MedicalImage] = (),
@@ -62,8 +64,9 @@ def convert(
         A name of `softcam_core.models.families`; by default the one that the weights fit.
     task : {"single_label", "multi_label"}
         Softmax or sigmoid.
-    preprocessing : Preprocessing, optional
-        How the network was fed; by default the shorter side resized to 512 pixels and the family's normalisation.
+    preprocessing : Preprocessing or mapping
+        How the network was fed, or the fields that differ from the default: the shorter side resized to 512 pixels and
+        the family's normalisation.
     output_stride : {8, 16, 32}, optional
         For a finer grid. The converted model then no longer computes the black box's logits exactly.
     name : str
@@ -94,8 +97,8 @@ def convert(
     if architecture is None:
         architecture = _guess(source, tensors)
     family = _known(architecture)
-    if preprocessing is None:
-        preprocessing = Preprocessing(mean=family.mean, std=family.std)
+    if not isinstance(preprocessing, Preprocessing):
+        preprocessing = _preprocessing(architecture, preprocessing)
     options = ArchitectureOptions.model_validate({"output_stride": output_stride})
     aligned = align(tensors, skeleton(architecture, max(1, len(class_names))), ignore)
     if aligned.layout == "softcam paper" and architecture.startswith("densenet"):
@@ -145,6 +148,15 @@ def _known(architecture: str) -> Family:
         return family_of(architecture)
     except KeyError as error:
         raise SettingsError(architecture, str(error.args[0]), "`softcam convert --help` lists them.") from error
+
+
+def _preprocessing(architecture: str, changes: Mapping[str, Any]) -> Preprocessing:
+    try:
+        return default_preprocessing(architecture, **changes)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = ".".join(str(part) for part in first["loc"]) or "preprocessing"
+        raise SettingsError(option, str(first["msg"]), "Say how the network was fed.") from error
 
 
 def _guess(source: str, tensors: Mapping[str, Tensor]) -> str:

@@ -17,7 +17,7 @@ import torchvision.models as tv
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from softcam_core.imaging.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Triple
+from softcam_core.imaging.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing, Triple
 from softcam_core.models import bagnet
 from softcam_core.models.card import ArchitectureOptions
 from softcam_core.models.compact import Compact
@@ -46,8 +46,8 @@ class Family:
     inexact : str
         Why no SoftCAM computes the black box's function; empty where one does.
     stages : callable or None
-        Features -> modules in the order they run, each of which changes the size at most once, so that stride can be
-        traded for dilation; None where it cannot.
+        Black box -> its modules in the order they run, each of which changes the size at most once, so that stride can
+        be traded for dilation; None where it cannot.
     mean, std : (float, float, float)
         The normalisation that published weights expect.
     """
@@ -148,12 +148,20 @@ def _mnasnet(network: nn.Module, options: ArchitectureOptions) -> Parts:
 # --- modules in the order they run
 
 
-def _children(features: nn.Module) -> list[nn.Module]:
-    return list(features.children())
+def _children(network: nn.Module) -> list[nn.Module]:
+    return list(network.children())
 
 
-def _regnet_stages(features: nn.Module) -> list[nn.Module]:
-    return [features.stem, *features.trunk_output.children()]  # type: ignore[list-item, union-attr]
+def _feature_children(network: nn.Module) -> list[nn.Module]:
+    return list(network.features.children())  # type: ignore[union-attr]
+
+
+def _layer_children(network: nn.Module) -> list[nn.Module]:
+    return list(network.layers.children())  # type: ignore[union-attr]
+
+
+def _regnet_stages(network: nn.Module) -> list[nn.Module]:
+    return [network.stem, *network.trunk_output.children()]  # type: ignore[list-item, union-attr]
 
 
 _FLATTENED = "its classifier sees the 7x7 cells of its last features as one vector, with activations between its layers"
@@ -177,7 +185,7 @@ FAMILIES: dict[str, Family] = {
         _densenet,
         feature_prefix="features.",
         head_prefix="classifier.",
-        stages=_children,
+        stages=_feature_children,
     ),
     "efficientnet": Family(
         (*(f"efficientnet_b{i}" for i in range(8)), *(f"efficientnet_v2_{size}" for size in "sml")),
@@ -185,7 +193,7 @@ FAMILIES: dict[str, Family] = {
         _features_and_classifier,
         feature_prefix="features.",
         head_prefix="classifier.",
-        stages=_children,
+        stages=_feature_children,
     ),
     "regnet": Family(
         (
@@ -202,7 +210,7 @@ FAMILIES: dict[str, Family] = {
         _features_and_classifier,
         feature_prefix="features.",
         head_prefix="classifier.",
-        stages=_children,
+        stages=_feature_children,
     ),
     "mnasnet": Family(
         ("mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3"),
@@ -210,7 +218,7 @@ FAMILIES: dict[str, Family] = {
         _mnasnet,
         feature_prefix="layers.",
         head_prefix="classifier.",
-        stages=_children,
+        stages=_layer_children,
     ),
     "shufflenetv2": Family(
         ("shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0"),
@@ -251,7 +259,7 @@ FAMILIES: dict[str, Family] = {
         feature_prefix="features.",
         head_prefix="classifier.",
         inexact="an activation (hard swish) stands between its pool and its last layer",
-        stages=_children,
+        stages=_feature_children,
     ),
     "convnext": Family(
         tuple(f"convnext_{size}" for size in ("tiny", "small", "base", "large")),
@@ -262,6 +270,20 @@ FAMILIES: dict[str, Family] = {
         inexact="a layer normalisation, which is not linear, stands between its pool and its last layer",
     ),
 }
+
+
+def default_preprocessing(architecture: str, **changes: Any) -> Preprocessing:  # noqa: ANN401  # fields of Preprocessing
+    """How an architecture's published weights are fed, with some fields changed.
+
+    Raises
+    ------
+    KeyError, SettingsError
+        As `family_of`.
+    pydantic.ValidationError
+        For changes that make no sense.
+    """
+    family = family_of(architecture)
+    return Preprocessing.model_validate({"mean": family.mean, "std": family.std} | changes)
 
 
 def architectures() -> tuple[str, ...]:
@@ -284,6 +306,10 @@ def family_of(architecture: str) -> Family:
             return family
     if architecture.startswith(TIMM_PREFIX):
         return Family(
-            (architecture,), _timm, lambda network, _: timm_parts(network), head_prefix=classifier_prefix(architecture)
+            (architecture,),
+            _timm,
+            lambda network, _: timm_parts(network),
+            head_prefix=classifier_prefix(architecture),
+            stages=lambda _: (),  # timm has given its networks their stride
         )
     raise KeyError(f"no architecture {architecture!r}; there are {', '.join(architectures())}, and timm/NAME")

@@ -137,10 +137,9 @@ class SoftCAM(nn.Module):
 def _black_box(family: Family, card: ModelCard) -> nn.Module:
     network = family.network(card.architecture, len(card.class_names), card.options)
     stride = card.options.output_stride
-    if stride is not None and not card.architecture.startswith("timm/"):  # timm has seen to it
+    if stride is not None:
         if family.stages is None:
             reason = f"its layers cannot be dilated to an output stride of {stride}"
             raise SettingsError(card.architecture, reason, "Leave --output-stride out, or choose a ResNet.")
-        features, _ = family.parts(network, card.options)
-        set_output_stride(family.stages(features), stride)
+        set_output_stride(family.stages(network), stride)
     return network

@@ -136,18 +136,15 @@ def _look_into(path: Path) -> Convertible | None:
 
 def convert(request: ConversionRequest, images: tuple[MedicalImage, ...], device: str) -> LoadedModel:
     """Convert, save and load; raises CheckpointError or SettingsError."""
-    from softcam_core.imaging.preprocessing import Preprocessing
     from softcam_core.models.checkpoint import save_model
     from softcam_core.models.conversion import convert as convert_network
-    from softcam_core.models.families import family_of
 
-    family = family_of(request.architecture)
     model = convert_network(
         request.source,
         request.class_names,
         request.architecture,
         task=request.task,
-        preprocessing=Preprocessing(shorter_side=request.shorter_side, mean=family.mean, std=family.std),
+        preprocessing={"shorter_side": request.shorter_side},
         images=images,
     )
     save_model(model, request.target)

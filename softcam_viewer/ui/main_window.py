@@ -79,6 +79,7 @@ class MainWindow(QMainWindow):
         session.cases.modelReset.connect(self._on_state_changed)
         session.failed.connect(self.messages.show_message)
         session.conversion_wanted.connect(self._offer_conversion)
+        session.conversion_failed.connect(self._on_conversion_failed)
         session.image_changed.connect(self._on_image_changed)
         self.pane.view.pointed.connect(self._on_pointed)
         self.pane.view.left.connect(self._on_left)
@@ -239,6 +240,10 @@ class MainWindow(QMainWindow):
     def _offer_conversion(self, file: Convertible) -> None:
         # Not exec(): the window stays alive behind it.
         ConversionDialog(self.session, file, self).open()
+
+    def _on_conversion_failed(self, message: str) -> None:
+        if self.findChild(ConversionDialog) is None:  # closed meanwhile, and cannot say it itself
+            self.messages.show_message(message)
 
     def _save_screenshot(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self, "Save a picture of the window", "softcam.png", "PNG (*.png)")

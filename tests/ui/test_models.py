@@ -141,3 +141,12 @@ def test_the_probe_tells_what_a_cell_is_and_sees(viewer, folder, signed_model_fi
     assert "(6 × 6 px, sees 76 × 76 px)" in viewer.window._probe.text()
     viewer.window.pane.view.pointed.emit(0.5, 0.5)
     assert "cell 0, 0 (6 × 6 px, sees 41 × 41 px)" in viewer.window._probe.text()
+
+
+def test_a_conversion_that_fails_behind_a_closed_dialog_is_a_message(dialog, viewer, settle, qtbot):
+    dialog.architecture.setCurrentText("resnet50")
+    qtbot.mouseClick(dialog.convert_button, Qt.MouseButton.LeftButton)
+    dialog.close()
+    qtbot.waitUntil(lambda: viewer.window.findChild(ConversionDialog) is None)
+    settle()
+    assert "does not hold the weights of resnet50" in viewer.window.messages.text

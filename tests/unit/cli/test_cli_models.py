@@ -130,3 +130,12 @@ def test_bench(capsys, accepted) -> None:
 )
 def test_bench_refuses(options, reason: str, refused) -> None:
     assert reason in refused("bench", "models", "--device", "cpu", *options)
+
+
+def test_a_guessed_architecture_brings_its_normalisation(tmp_path: Path, accepted) -> None:
+    torch.manual_seed(0)
+    torch.save(tv.googlenet(num_classes=2, aux_logits=False, init_weights=False).state_dict(), tmp_path / "g.pth")
+    out = tmp_path / "m.safetensors"
+    accepted("convert", tmp_path / "g.pth", "--classes", CLASSES, "--shorter-side", "224", "--out", out)
+    preprocessing = load_model(out).card.preprocessing
+    assert (preprocessing.shorter_side, preprocessing.mean) == (224, (0.5, 0.5, 0.5))

@@ -65,3 +65,9 @@ def test_without_the_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(SettingsError, match=r"onnxruntime is not installed.*pip install softcam\[onnx\]"):
         export_onnx(model_of("compact"), tmp_path / "m.onnx")
+
+
+def test_a_network_without_any_evidence(tmp_path: Path) -> None:
+    model = model_of("squeezenet1_1")
+    torch.nn.init.constant_(model.head[1].bias, -100)
+    assert export_onnx(model, tmp_path / "m.onnx").max_difference == 0

@@ -75,7 +75,7 @@ def test_converted_logits_are_the_black_boxs(architecture: str, black_box) -> No
         with torch.inference_mode():
             expected = network(x)
             assert expected.std() > 1e-3
-            torch.testing.assert_close(model(x).logits, expected, atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(model(x).logits, expected, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("architecture", EXACT)
@@ -86,7 +86,7 @@ def test_converted_logits_in_double_precision(architecture: str, black_box) -> N
                            for n, t in model.black_box_names().items()})  # fmt: skip
     x = inputs(torch.float64)[2]
     with torch.inference_mode():
-        torch.testing.assert_close(model(x).logits, network(x), atol=1e-9, rtol=1e-9)
+        torch.testing.assert_close(model(x).logits, network(x), atol=1e-9, rtol=0)
 
 
 @pytest.mark.parametrize("architecture", INEXACT)
@@ -208,7 +208,10 @@ def test_without_timm_its_names_are_explained(monkeypatch: pytest.MonkeyPatch) -
 
 # --- output stride
 
-STRIDED = [name for name in SMALLEST.values() if family_of(name).stages is not None or name.startswith("timm/res")]
+# Padding that depends on the input's size puts the cells of another stride elsewhere.
+STRIDED = [
+    name for name in SMALLEST.values() if family_of(name).stages is not None and name != "timm/tf_efficientnet_b0"
+]
 
 
 @pytest.mark.parametrize("architecture", STRIDED)
