@@ -41,3 +41,11 @@ class ManifestError(BorderError):
 
 class SettingsError(BorderError):
     """What was asked for cannot be done with these options or in this place."""
+
+
+class NotFiniteError(SettingsError):
+    """Training came to a loss that is no number."""
+
+
+class OutOfMemoryError(SettingsError):
+    """The device's memory is too small for what was asked."""

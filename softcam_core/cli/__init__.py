@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from softcam_core import __version__
 from softcam_core.cli import bench, convert, explain, export, info, phantoms, train
+from softcam_core.cli.exits import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNUSABLE
 from softcam_core.errors import BorderError
 from softcam_core.notice import NOTICE
-
-EXIT_OK = 0
-EXIT_UNUSABLE = 2
-EXIT_INTERRUPTED = 130
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -50,7 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args) or EXIT_OK)
     except BorderError as error:
-        print(f"softcam: error: {error}", file=sys.stderr)
+        # One of several processes may be the only one that fails.
+        rank = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))
+        who = f" (process {rank})" if rank != "0" else ""
+        print(f"softcam{who}: error: {error}", file=sys.stderr)
         return EXIT_UNUSABLE
     except KeyboardInterrupt:
         print("softcam: interrupted", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""``softcam phantoms``: write synthetic chest radiographs whose lesions are known to the pixel."""
+"""``softcam phantoms``: write synthetic images whose lesions are known to the pixel."""
 
 import argparse
 from pathlib import Path
@@ -10,11 +10,18 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the subcommand ``phantoms``."""
     parser = commands.add_parser(
         "phantoms",
-        help="write synthetic chest radiographs with exact lesion masks",
+        help="write synthetic chest radiographs or fundus photographs with exact lesion masks",
         description=(
-            "Write synthetic frontal chest radiographs, with focal opacities or without, as DICOM files with exact "
+            "Write synthetic frontal chest radiographs, with focal opacities or without, as DICOM files, or colour "
+            "fundus photographs, with small lesions of diabetic retinopathy or without, as PNG files; with exact "
             "lesion masks and a manifest to train from. The same options give the same files."
         ),
+    )
+    parser.add_argument(
+        "--kind",
+        choices=("chest", "fundus"),
+        default="chest",
+        help="chest radiographs with large lesions or fundus photographs with small ones (default: %(default)s)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or empty folder")
     parser.add_argument("--count", type=int, default=100, metavar="N", help="number of studies (default: %(default)s)")
@@ -30,7 +37,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="PART",
         help="part of the studies with lesions, 0 to 1 (default: %(default)s)",
     )
-    parser.add_argument("--compress", action="store_true", help="write RLE Lossless, about two thirds as large")
+    parser.add_argument("--compress", action="store_true", help="DICOM in RLE Lossless, two thirds as large")
     parser.set_defaults(run=run)
 
 
@@ -52,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         manifest = write_phantoms(
             args.out,
             args.count,
+            kind=args.kind,
             seed=args.seed,
             size=args.size,
             lesion_fraction=args.lesion_fraction,

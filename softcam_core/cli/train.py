@@ -1,148 +1,206 @@
-"""``softcam train``: a model from a CSV of labelled images."""
+"""``softcam train``: a model from labelled images."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
+from softcam_core.cli.exits import EXIT_INTERRUPTED
 from softcam_core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from softcam_core.data.manifest import Manifest
     from softcam_core.training.config import TrainingConfig
+    from softcam_core.training.config_files import Settings
 
 _DESCRIPTION = """
-Train a SoftCAM on the images of a CSV table and keep the epoch of the best validation AUC. The run folder gets
-config.json, metrics.csv and best.safetensors. Ctrl-C stops and keeps the best model so far.
+Train a SoftCAM and keep its best epoch. DATA is a CSV of labelled images, a COCO JSON, a folder with one folder a
+class, or the folder of a data set's own release. Settings come from a preset, then a YAML file, then the options below,
+then --set; `softcam train --show-config` explains them all. Ctrl-C stops between two steps; --resume goes on there.
 """
+
+#: Option -> setting it stands for, and what argparse needs to know.
+_SHORT: dict[str, tuple[str, dict[str, Any]]] = {
+    "--format": ("data.format", {"metavar": "NAME", "help": "auto, csv, folders, coco, kaggle_dr or rsna (auto)"}),
+    "--image-column": ("data.image_column", {"metavar": "NAME", "help": "of the table (image)"}),
+    "--label-column": ("data.label_column", {"metavar": "NAME", "help": "of the table (label)"}),
+    "--split-column": ("data.split_column", {"metavar": "NAME", "help": "of the table (split)"}),
+    "--root": ("data.root", {"metavar": "DIR", "help": "folder of the images (that of the table)"}),
+    "--classes": ("data.class_names", {"metavar": "A,B,...", "help": "class names for labels 0, 1, ... (the labels)"}),
+    "--skip-bad": ("skip_bad", {"action": "store_true", "help": "leave out images that cannot be read"}),
+    "--name": ("model.name", {"help": "what to call the model (the architecture)"}),
+    "--arch": ("model.architecture", {"metavar": "NAME", "help": "compact, resnet50, ..."}),
+    "--init": ("model.init", {"metavar": "FILE", "help": "weights that the features start from; or imagenet"}),
+    "--output-stride": (
+        "model.options.output_stride",
+        {"type": int, "choices": (8, 16, 32), "help": "finer evidence: input pixels from cell to cell at most"},
+    ),
+    "--shorter-side": (
+        "preprocessing.shorter_side",
+        {"type": int, "metavar": "PIXELS", "help": "resize to; 0 keeps the size (512)"},
+    ),
+    "--crop": (
+        "preprocessing.crop",
+        {"type": int, "nargs": 2, "metavar": ("HEIGHT", "WIDTH"), "help": "centre crop after resizing"},
+    ),
+    "--normalise": (
+        "normalisation",
+        {
+            "choices": ("auto", "measure", "given"),
+            "help": "mean and standard deviation: measured on the training images, the network's own, or (auto) "
+            "its own with --init and measured without",
+        },
+    ),
+    "--epochs": ("training.epochs", {"type": int, "help": "(10)"}),
+    "--batch-size": ("training.batch_size", {"type": int, "help": "images in a process at a time (16)"}),
+    "--lr": ("training.lr", {"type": float, "help": "learning rate at its height (3e-4)"}),
+    "--optimizer": ("training.optimizer", {"choices": ("adamw", "adam", "sgd"), "help": "(adamw)"}),
+    "--weight-decay": ("training.weight_decay", {"type": float, "help": "(5e-4)"}),
+    "--l1": ("loss.l1", {"type": float, "help": "weight of the evidence's sum of absolute values (0)"}),
+    "--l2": ("loss.l2", {"type": float, "help": "weight of the evidence's Euclidean norm (0)"}),
+    "--penalty-warmup": (
+        "loss.penalty_warmup",
+        {"type": int, "metavar": "EPOCHS", "help": "epochs in which l1 and l2 rise from 0 (0)"},
+    ),
+    "--flip-vertical": (
+        "augmentation.flip_vertical",
+        {"action": "store_const", "const": 0.5, "help": "also mirror top and bottom at random"},
+    ),
+    "--no-flip": (
+        "augmentation.flip_horizontal",
+        {"action": "store_const", "const": 0.0, "help": "do not mirror left and right"},
+    ),
+    "--seed": ("seed", {"type": int, "help": "(0)"}),
+    "--device": ("hardware.device", {"help": "auto, cpu, cuda or cuda:N (auto)"}),
+    "--workers": ("hardware.workers", {"type": int, "help": "processes that read images"}),
+    "--auto-batch": ("hardware.auto_batch", {"action": "store_true", "help": "smaller batches if the memory is"}),
+}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser("train", help="train a model from a CSV of labelled images", description=_DESCRIPTION)
+    parser = commands.add_parser("train", help="train a model from labelled images", description=_DESCRIPTION)
     parser.set_defaults(run=run)
-    parser.add_argument("manifest", type=Path, metavar="MANIFEST", help="CSV with a header, one row an image")
-    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder to make")
+    parser.add_argument("data", nargs="?", type=Path, metavar="DATA", help="table or folder of labelled images")
+    add_settings(parser)
+    parser.add_argument("--out", type=Path, metavar="RUN", help="run folder to make")
     parser.add_argument("--overwrite", action="store_true", help="replace a run that is in the folder")
-    parser.add_argument("--name", default="", help="what to call the model (default: the architecture)")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
+    parser.add_argument("--show-config", action="store_true", help="print all settings, explained, and stop")
 
-    table = parser.add_argument_group("table")
-    table.add_argument("--image-column", default="image", metavar="NAME", help="default: %(default)s")
-    table.add_argument("--label-column", default="label", metavar="NAME", help="default: %(default)s")
-    table.add_argument("--split-column", default="split", metavar="NAME", help="default: %(default)s")
-    table.add_argument("--root", type=Path, metavar="DIR", help="folder of the images (default: that of the CSV)")
-    table.add_argument("--classes", metavar="A,B,...", help="class names for labels 0, 1, ... (default: the labels)")
 
-    model = parser.add_argument_group("model and input")
-    model.add_argument("--arch", required=True, metavar="NAME", help="architecture: compact, resnet50, ...")
-    model.add_argument(
-        "--init",
-        metavar="FILE",
-        help="weights that the features start from; imagenet for the published ones",
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add all options that stand for settings."""
+    parser.add_argument("--preset", metavar="NAME", help="settings of the SoftCAM paper: fundus, oct or rsna")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as YAML")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="any setting, for instance training.lr=1e-3"
     )
-    model.add_argument(
-        "--output-stride", type=int, choices=(8, 16, 32), help="finer evidence: input pixels from cell to cell at most"
-    )
-    model.add_argument(
-        "--shorter-side", type=int, default=512, metavar="PIXELS", help="resize to; 0 keeps the size (%(default)s)"
-    )
-    model.add_argument("--crop", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="centre crop after resizing")
-    model.add_argument(
-        "--normalise",
-        choices=("auto", "measure", "imagenet"),
-        default="auto",
-        help="mean and standard deviation: measured on the training images, ImageNet's, or (auto) ImageNet's with "
-        "--init and measured without",
-    )
+    short = parser.add_argument_group("short for the usual settings (defaults without a preset)")
+    for option, (setting, how) in _SHORT.items():
+        short.add_argument(option, dest=setting, default=None, **how)
 
-    how = parser.add_argument_group("training")
-    how.add_argument("--epochs", type=int, default=10, help="default: %(default)s")
-    how.add_argument("--batch-size", type=int, default=16, help="default: %(default)s")
-    how.add_argument("--lr", type=float, default=3e-4, help="learning rate at the start (%(default)s)")
-    how.add_argument("--optimizer", choices=("adamw", "sgd"), default="adamw", help="default: %(default)s")
-    how.add_argument("--weight-decay", type=float, default=5e-4, help="default: %(default)s")
-    how.add_argument("--l1", type=float, default=0.0, help="weight of the evidence's sum of absolute values")
-    how.add_argument("--l2", type=float, default=0.0, help="weight of the evidence's Euclidean norm")
-    how.add_argument("--l2-form", choices=("norm", "squared"), default="norm", help="the norm, or its square")
-    how.add_argument(
-        "--penalty-warmup", type=int, default=0, metavar="EPOCHS", help="epochs in which l1 and l2 rise from 0 (none)"
-    )
-    flips = how.add_mutually_exclusive_group()
-    flips.add_argument("--flip-vertical", action="store_true", help="also mirror top and bottom at random")
-    flips.add_argument("--no-flip", action="store_true", help="never mirror, not even left and right")
-    how.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    how.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
-    how.add_argument("--workers", type=int, default=0, help="reading processes for sets too large for the memory")
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """What the options ask for, without defaults: preset, file, short options and --set on top of each other."""
+    from softcam_core.training.config_files import load_preset, load_settings, merged, nested, parse_setting
+
+    layers = []
+    if args.preset:
+        layers.append(load_preset(args.preset))
+    if args.config:
+        layers.append(load_settings(args.config))
+    if args.data is not None:
+        layers.append({"data": {"path": args.data}})
+    for setting, _ in _SHORT.values():
+        value = getattr(args, setting)
+        if value is None or value is False:
+            continue
+        if setting == "data.class_names":
+            value = [name.strip() for name in value.split(",")]
+        if setting == "preprocessing.shorter_side" and value == 0:
+            value = None
+        if setting == "model.init" and value != "imagenet":
+            value = Path(value)
+        layers.append(nested(setting, value))
+    return merged([*layers, *(parse_setting(text) for text in args.set)])
 
 
 def run(args: argparse.Namespace) -> int:
     """Train and print where the model is."""
-    from softcam_core.data.manifest import read_manifest
+    from softcam_core.training.config_files import load_settings, make_config, merged, to_yaml
+    from softcam_core.training.run_folder import RunFolder
+
+    settings = settings_of(args)
+    if args.show_config:
+        placeholder = {"data": {"path": Path("DATA")}}
+        print(to_yaml(make_config(merged([placeholder, settings])), explained=True), end="")
+        return 0
+    if args.resume is not None:
+        if args.data or args.out or args.overwrite:
+            raise SettingsError(args.resume, "is resumed as it is", "Give no DATA, --out or --overwrite with --resume.")
+        folder = RunFolder(args.resume)
+        if not folder.config.exists():
+            raise SettingsError(args.resume, "holds no run to resume", "Check the path.")
+        config = make_config(merged([load_settings(folder.config), settings]), folder.config)
+        return _train(config, folder.path, resume=True)
+    if "path" not in settings.get("data", {}):
+        raise SettingsError("DATA", "is missing", "Name a table or a folder of labelled images.")
+    if args.out is None:
+        raise SettingsError("--out", "is missing", "Name a folder for the run.")
+    return _train(make_config(settings), args.out, overwrite=args.overwrite)
+
+
+def _train(config: TrainingConfig, out: Path, *, overwrite: bool = False, resume: bool = False) -> int:
+    from softcam_core.cli.progress import TrainingProgress
+    from softcam_core.training.loop import Stopped
     from softcam_core.training.run_folder import RunFolder
     from softcam_core.training.trainer import train
 
-    folder = RunFolder(args.out)
-    folder.check(args.overwrite)
-    manifest = read_manifest(
-        args.manifest,
-        image_column=args.image_column,
-        label_column=args.label_column,
-        split_column=args.split_column,
-        root=args.root,
-        class_names=[name.strip() for name in args.classes.split(",")] if args.classes else None,
-    )
-    config = _config(args, manifest)
-    before = folder.best.stat().st_mtime_ns if folder.best.exists() else None
-    try:
-        result = train(config, manifest, args.out, overwrite=args.overwrite, progress=True)
-    except KeyboardInterrupt:
-        if folder.best.exists() and folder.best.stat().st_mtime_ns != before:
-            print(f"\nsoftcam: the best model so far is in {folder.best}", file=sys.stderr)
-        raise
-    print(f"best epoch {result.best_epoch} of {config.epochs}: {result.checkpoint}")
-    for name, value in result.metrics.items():
-        print(f"  {name.replace('_', ' ')}: {value:.4f}")
+    show = TrainingProgress(RunFolder(out).best, config.training.select)
+    with _signals() as asked:
+
+        def on_read(done: int, total: int) -> None:
+            if asked:
+                raise KeyboardInterrupt
+            show.read(done, total)
+
+        try:
+            train(
+                config,
+                out,
+                overwrite=overwrite,
+                resume=resume,
+                listeners=(show,),
+                should_stop=lambda: bool(asked),
+                on_read=on_read,
+            )
+        except Stopped:
+            print(f"softcam: stopped. Go on with: softcam train --resume {out}", file=sys.stderr)
+            return EXIT_INTERRUPTED
+        finally:
+            show.close()
     return 0
 
 
-def _config(args: argparse.Namespace, manifest: Manifest) -> TrainingConfig:
-    from pydantic import ValidationError
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Signals to end that have come, in place of what they do; a second one ends at once."""
+    asked: list[int] = []
 
-    from softcam_core.models.families import default_preprocessing
-    from softcam_core.training.config import TrainingConfig
+    def note(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
 
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return TrainingConfig(
-            architecture=args.arch,
-            options={"output_stride": args.output_stride},
-            class_names=manifest.class_names,
-            name=args.name,
-            preprocessing=default_preprocessing(
-                args.arch, shorter_side=args.shorter_side or None, crop=tuple(args.crop) if args.crop else None
-            ),
-            normalisation="given" if args.normalise == "imagenet" else args.normalise,
-            epochs=args.epochs,
-            batch_size=args.batch_size,
-            optimizer=args.optimizer,
-            learning_rate=args.lr,
-            weight_decay=args.weight_decay,
-            l1=args.l1,
-            l2=args.l2,
-            l2_form=args.l2_form,
-            penalty_warmup=args.penalty_warmup,
-            flip_horizontal=not args.no_flip,
-            flip_vertical=args.flip_vertical,
-            seed=args.seed,
-            device=args.device,
-            workers=args.workers,
-            init=args.init if args.init in (None, "imagenet") else Path(args.init),
-        )
-    except KeyError as error:
-        raise SettingsError("architecture", str(error.args[0]), "See `softcam train --help`.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = ".".join(str(part) for part in first["loc"]) or "options"
-        reason = str(first["msg"]).removeprefix("Value error, ")
-        raise SettingsError(option.replace("_", " "), reason, "See `softcam train --help`.") from error
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,28 +1,79 @@
-"""Labelled images as a torch data set: decoded and resized once, kept in memory where they fit."""
+"""Labelled images as a torch data set: surveyed once, decoded once where a cache keeps them, changed at random."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from softcam_core.data.augmentation import Augmentation, Change
+from softcam_core.data.cache import ImageCache, entry_name
 from softcam_core.data.manifest import Sample
+from softcam_core.data.prepared import WHITE, Prepared, Stored, Summary, box_region, prepare, prepare_mask
 from softcam_core.errors import ImageReadError, ManifestError, SettingsError
+from softcam_core.imaging.geometry import Geometry
 from softcam_core.imaging.preprocessing import Preprocessing, Triple
-from softcam_core.imaging.readers import read_image
-
-DEFAULT_MEMORY_BUDGET = 4 * 2**30
 
 _MAX_SHOWN = 20
 _SMALLEST_STD = 1e-3
+
+
+class Draw(NamedTuple):
+    """What a sampler asks for.
+
+    Attributes
+    ----------
+    index : int
+        Of the sample.
+    seed : int or None
+        At least 0; decides the augmentation. None for none, as in validation.
+    """
+
+    index: int  # type: ignore[assignment] # hides a method of tuples that nobody needs here
+    seed: int | None
+
+
+class Item(NamedTuple):
+    """One image as the network sees it; `torch.utils.data.default_collate` makes a batch of them.
+
+    Attributes
+    ----------
+    image : Tensor, (3, h, w) float32
+        Normalised.
+    label : Tensor, () int64 or (K,) float32
+        Index of the class; for multi-label samples 0 or 1 for each class.
+    index : Tensor, () int64
+        Of the sample.
+    """
+
+    image: Tensor
+    label: Tensor
+    index: Tensor  # type: ignore[assignment]
+
+
+class AnnotatedItem(NamedTuple):
+    """An `Item` and what was annotated in it.
+
+    Attributes
+    ----------
+    image, label, index : Tensor
+        See `Item`.
+    mask : Tensor, (1, h, w) float32 in [0, 1]
+        The sample's mask, else the union of its boxes, else 0; it moved with the image.
+    """
+
+    image: Tensor
+    label: Tensor
+    index: Tensor  # type: ignore[assignment]
+    mask: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +84,24 @@ class ChannelStatistics:
     std: Triple
 
 
-class ImageDataset(Dataset[tuple[Tensor, int]]):
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the survey found out about a sample; the names are empty where nothing is kept."""
+
+    summary: Summary
+    image: str
+    mask: str
+
+
+_Result = _Known | ImageReadError
+
+
+class ImageDataset(Dataset[Item | AnnotatedItem]):
     """Images as the network sees them, with their labels.
 
-    All images are read once when the data set is made, so that every one that cannot be read is known before
-    training starts. Grey images are kept as one channel. The first ones that fit the budget stay in memory, the others
-    are read again each time.
+    All images are surveyed when the data set is made, so that every one that cannot be used is known before training
+    starts. What the cache holds is not decoded for that. An item depends on its sample, the settings and the draw's
+    seed alone, bit for bit: not on the cache, the process or the order.
 
     Parameters
     ----------
@@ -47,17 +110,31 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
         May be replaced later (`preprocessing`) by one that differs in `mean` and `std` alone.
     manifest : Path
         The table that lists the samples, for error messages.
-    flip_horizontal, flip_vertical : bool
-        Mirror half of the images at random, drawn from torch's generator.
-    memory_budget : int
-        Bytes that may be kept.
+    augmentation : Augmentation, optional
+        What happens to images that are drawn with a seed.
+    cache : ImageCache, optional
+        Where decoded images are kept; without one they are decoded each time.
+    regions : bool
+        Give `AnnotatedItem`; masks are read, and kept, with their images.
+    skip_bad : bool
+        Leave samples out that cannot be read (`skipped`).
     on_read : callable, optional
-        Called after each image that was read first.
+        Called after each sample that was surveyed.
+
+    Attributes
+    ----------
+    samples : tuple of Sample
+        Those that can be used.
+    skipped : tuple of (Sample, str)
+        Those that were left out, and why.
+    statistics : ChannelStatistics or None
+        Of the model inputs without augmentation; None where there are no samples.
 
     Raises
     ------
     ManifestError
-        When images cannot be read; all of them are listed with their rows.
+        When images or masks cannot be read; all of them are listed with their rows. With `skip_bad` when no sample is
+        left.
     SettingsError
         When the model inputs have different sizes.
     """
@@ -68,90 +145,164 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
         preprocessing: Preprocessing,
         *,
         manifest: Path,
-        flip_horizontal: bool = False,
-        flip_vertical: bool = False,
-        memory_budget: int = DEFAULT_MEMORY_BUDGET,
+        augmentation: Augmentation | None = None,
+        cache: ImageCache | None = None,
+        regions: bool = False,
+        skip_bad: bool = False,
         on_read: Callable[[], object] | None = None,
     ) -> None:
-        self.samples = tuple(samples)
         self.preprocessing = preprocessing
-        self.statistics: ChannelStatistics | None = None
-        self._flips = flip_horizontal, flip_vertical
-        self._kept: dict[int, npt.NDArray[np.float32]] = {}
-        self._read_all(manifest, memory_budget, on_read)
-
-    @property
-    def is_in_memory(self) -> bool:
-        """True where no image has to be read again."""
-        return len(self._kept) == len(self.samples)
-
-    @property
-    def bytes_in_memory(self) -> int:
-        """Size of the images kept."""
-        return sum(image.nbytes for image in self._kept.values())
+        self.augmentation = augmentation
+        self.regions = regions
+        self._cache = cache
+        found: list[tuple[Sample, _Known]] = []
+        bad: list[tuple[Sample, ImageReadError]] = []
+        for sample, result in zip(samples, self._survey(samples, on_read), strict=True):
+            if isinstance(result, ImageReadError):
+                bad.append((sample, result))
+            else:
+                found.append((sample, result))
+        if bad and not (skip_bad and found):
+            raise _unreadable(manifest, bad)
+        _check_sizes(manifest, found)
+        self.samples = tuple(sample for sample, _ in found)
+        self.skipped = tuple((sample, str(error)) for sample, error in bad)
+        self.statistics = _statistics([known.summary for _, known in found])
+        self._names = [(known.image, known.mask) for _, known in found]
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """Model input (3, h, w) float32 and the label."""
-        kept = self._kept.get(index)
-        resized = self._read(index) if kept is None else kept
-        tensor = torch.from_numpy(self.preprocessing.normalised(resized))
-        dims = [dim for dim, flips in zip((2, 1), self._flips, strict=True) if flips and torch.rand(()) < 0.5]
-        return (tensor.flip(dims) if dims else tensor), self.samples[index].label
+    def __getitem__(self, draw: Draw | int) -> Item | AnnotatedItem:
+        """One sample, changed as the draw's seed decides; an index alone stands for a draw without seed."""
+        index, seed = draw if isinstance(draw, tuple) else (draw, None)
+        sample, (name, mask_name) = self.samples[index], self._names[index]
+        prepared = self._kept(name) or self._keep(name, prepare(sample.path, self.preprocessing))
+        geometry = prepared.summary.geometry
+        change = None
+        if self.augmentation is not None and seed is not None:
+            change = self.augmentation.draw(seed, geometry)
+        image = _model_input(prepared.pixels, geometry, change)
+        if change is not None:
+            image = change.recolour(image)
+        mean, std = (torch.tensor(value)[:, None, None] for value in (self.preprocessing.mean, self.preprocessing.std))
+        item = Item(image.expand(3, -1, -1).sub(mean).div_(std), _label(sample), torch.tensor(index))
+        if not self.regions:
+            return item
+        return AnnotatedItem(*item, self._region(sample, mask_name, geometry, change))
 
-    def _read(self, index: int) -> npt.NDArray[np.float32]:
-        return self.preprocessing.resized(read_image(self.samples[index].path))
+    def _region(self, sample: Sample, name: str, geometry: Geometry, change: Change | None) -> Tensor:
+        if sample.mask is None:
+            region = torch.from_numpy(box_region(sample.boxes, geometry))
+            return _centre(region, geometry) if change is None else change.move(region)
+        mask = self._kept(name) or self._keep(name, prepare_mask(sample.mask, geometry, self.preprocessing))
+        return _model_input(mask.pixels, geometry, change)
 
-    def _read_all(self, manifest: Path, budget: int, on_read: Callable[[], object] | None) -> None:
-        unreadable: list[str] = []
-        sizes: dict[tuple[int, ...], Sample] = {}
-        sums, squares, pixels = np.zeros(3), np.zeros(3), 0
+    def _kept(self, name: str) -> Prepared | None:
+        return self._cache.get(name) if self._cache is not None and name else None
 
-        def attempt(index: int) -> npt.NDArray[np.float32] | ImageReadError:
-            try:
-                return self._read(index)
-            except ImageReadError as error:
-                return error
+    def _keep(self, name: str, prepared: Prepared) -> Prepared:
+        """Replace what the survey saw in the cache and is damaged or gone; what found no room then has no name."""
+        if self._cache is not None and name:
+            self._cache.add(name, prepared, make_room=False)
+        return prepared
 
+    def _survey(self, samples: Sequence[Sample], on_read: Callable[[], object] | None) -> Iterator[_Result]:
+        """Look at every sample; what the cache does not hold is decoded, and kept where there is room."""
         pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))  # decoders release the interpreter's lock
         try:
-            for index, result in enumerate(pool.map(attempt, range(len(self)))):
+            names = list(pool.map(self._name, samples))
+            if self._cache is not None:
+                self._cache.claim(name for pair in names if isinstance(pair, tuple) for name in pair if name)
+            for result in pool.map(self._examine, samples, names):
                 if on_read is not None:
                     on_read()
-                if isinstance(result, ImageReadError):
-                    unreadable.append(f"\n  row {self.samples[index].row}: {result}")
-                    continue
-                sizes.setdefault(result.shape[:2], self.samples[index])
-                area = result.shape[0] * result.shape[1]
-                sums += area * result.mean(axis=(0, 1), dtype=np.float64)
-                squares += area * np.square(result).mean(axis=(0, 1), dtype=np.float64)
-                pixels += area
-                budget -= result.nbytes
-                if budget >= 0:
-                    self._kept[index] = np.ascontiguousarray(result)
+                yield result
         finally:
             pool.shutdown(cancel_futures=True)  # after an interruption nobody waits for the rest
-        if unreadable:
-            count = len(unreadable)
-            lines = unreadable[:_MAX_SHOWN] + [f"\n  and {count - _MAX_SHOWN} more"] * (count > _MAX_SHOWN)
-            reason = f"{count} image{'s' * (count > 1)} cannot be read:" + "".join(lines).rstrip(".")
-            raise ManifestError(manifest, reason, "\nReplace these files or take their rows out.")
-        if len(sizes) > 1:
-            (a, first), (b, second) = list(sizes.items())[:2]
-            raise SettingsError(
-                manifest,
-                f"the images have {len(sizes)} different sizes after resizing ({a[0]} x {a[1]} in row {first.row}, "
-                f"{b[0]} x {b[1]} in row {second.row})",
-                "Give --crop HEIGHT WIDTH, so that they can be trained on together.",
-            )
-        if pixels:
-            mean = sums / pixels
-            std = np.sqrt(np.maximum(squares / pixels - mean**2, _SMALLEST_STD**2))
-            self.statistics = ChannelStatistics(_triple(mean), _triple(std))
+
+    def _name(self, sample: Sample) -> tuple[str, str] | ImageReadError:
+        """Names in the cache of an image and of its mask."""
+        try:
+            name = entry_name(sample.path, self.preprocessing)
+            has_mask = self.regions and sample.mask is not None
+            return name, entry_name(sample.mask, self.preprocessing, name) if has_mask and sample.mask else ""
+        except ImageReadError as error:
+            return error
+
+    def _examine(self, sample: Sample, names: tuple[str, str] | ImageReadError) -> _Result:
+        if isinstance(names, ImageReadError):
+            return names
+        name, mask_name = names
+        try:
+            summary, is_kept = self._looked_up(name, lambda: prepare(sample.path, self.preprocessing))
+            geometry, mask, has_mask = summary.geometry, sample.mask, False
+            if self.regions and mask is not None:
+                _, has_mask = self._looked_up(mask_name, lambda: prepare_mask(mask, geometry, self.preprocessing))
+        except ImageReadError as error:
+            return error
+        return _Known(summary, name if is_kept else "", mask_name if has_mask else "")
+
+    def _looked_up(self, name: str, make: Callable[[], Prepared]) -> tuple[Summary, bool]:
+        """Summary of an image, and whether the cache has it now."""
+        if self._cache is not None and (known := self._cache.summary(name)) is not None:
+            return known, True
+        prepared = make()
+        return prepared.summary, self._cache is not None and self._cache.add(name, prepared)
 
 
-def _triple(values: npt.NDArray[np.float64]) -> Triple:
-    red, green, blue = (round(float(value), 5) for value in values)
-    return red, green, blue
+def _centre(pixels: Tensor, geometry: Geometry) -> Tensor:
+    """(C, H', W') -> the model input's part (C, h, w)."""
+    (top, left), (height, width) = geometry.origin, geometry.input_size
+    return pixels[:, top : top + height, left : left + width]
+
+
+def _model_input(stored: Stored, geometry: Geometry, change: Change | None) -> Tensor:
+    """Stored pixels -> (C, h, w) float32 in [0, 1]."""
+    pixels = torch.from_numpy(stored)
+    if change is None:
+        return _centre(pixels, geometry).to(torch.float32).div_(WHITE)
+    return change.move(pixels.to(torch.float32).div_(WHITE))
+
+
+def _label(sample: Sample) -> Tensor:
+    label = sample.label
+    return torch.tensor(label) if isinstance(label, int) else torch.tensor(label, dtype=torch.float32)
+
+
+def _unreadable(manifest: Path, bad: Sequence[tuple[Sample, ImageReadError]]) -> ManifestError:
+    count = len(bad)
+    lines = [f"\n  row {sample.row}: {error}" for sample, error in bad[:_MAX_SHOWN]]
+    lines += [f"\n  and {count - _MAX_SHOWN} more"] * (count > _MAX_SHOWN)
+    reason = f"{count} image{'s' * (count > 1)} cannot be read:" + "".join(lines).rstrip(".")
+    return ManifestError(manifest, reason, "\nReplace these files or take their rows out.")
+
+
+def _check_sizes(manifest: Path, found: Sequence[tuple[Sample, _Known]]) -> None:
+    sizes: dict[tuple[int, int], Sample] = {}
+    for sample, known in found:
+        sizes.setdefault(known.summary.geometry.input_size, sample)
+    if len(sizes) > 1:
+        (a, first), (b, second) = list(sizes.items())[:2]
+        raise SettingsError(
+            manifest,
+            f"the images have {len(sizes)} different sizes after resizing ({a[0]} x {a[1]} in row {first.row}, "
+            f"{b[0]} x {b[1]} in row {second.row})",
+            "Give --crop HEIGHT WIDTH, so that they can be trained on together.",
+        )
+
+
+def _statistics(summaries: Sequence[Summary]) -> ChannelStatistics | None:
+    """Over all pixels of all images; a grey image counts the same for each channel."""
+    pixels = sum(height * width for height, width in (s.geometry.input_size for s in summaries))
+    if not pixels:
+        return None
+    means, stds = [], []
+    for channel in range(3):
+        # Whole numbers: the difference below would lose digits of sums of floats.
+        total = sum(s.sums[channel % s.channels] for s in summaries)
+        squares = sum(s.squares[channel % s.channels] for s in summaries)
+        means.append(round(total / pixels / WHITE, 5))
+        spread = math.sqrt((pixels * squares - total**2) / pixels**2) / WHITE
+        stds.append(round(max(spread, _SMALLEST_STD), 5))
+    return ChannelStatistics((means[0], means[1], means[2]), (stds[0], stds[1], stds[2]))

@@ -1,15 +1,19 @@
-"""Phantom studies on disk: DICOM images, lesion masks and the manifest that lists them."""
+"""Phantom studies on disk: DICOM or PNG images, lesion masks and the manifest that lists them."""
 
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
 
+from softcam_core.data.phantom_fundus import FundusPhantom, make_fundus_phantom
 from softcam_core.data.phantoms import CLASS_NAMES, SIZE_LIMITS, Phantom, make_phantom
 from softcam_core.errors import SettingsError
 
@@ -17,14 +21,19 @@ from softcam_core.errors import SettingsError
 MANIFEST_COLUMNS = ("image", "label", "split", "mask", "boxes", "seed")
 SPLIT_NAMES = ("train", "val", "test")
 
+Kind = Literal["chest", "fundus"]
+KINDS: tuple[Kind, ...] = ("chest", "fundus")
+
 _WIDTH_RANGE = (0.85, 1.15)  # of the asked size, where sizes vary
-_ASPECT_RANGE = (0.95, 1.25)  # height / width
+_ASPECT_RANGE: dict[Kind, tuple[float, float]] = {"chest": (0.95, 1.25), "fundus": (0.67, 1.0)}  # height / width
+_SYNTHETIC = "Synthetic phantom, computed; not an image of a person"
 
 
 def write_phantoms(
     folder: Path | str,
     count: int,
     *,
+    kind: Kind = "chest",
     seed: int = 0,
     size: int = 512,
     lesion_fraction: float = 0.5,
@@ -33,7 +42,7 @@ def write_phantoms(
     compress: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Write a data set of phantoms: ``images/*.dcm``, ``masks/*.png`` and ``manifest.csv``.
+    """Write a data set of phantoms: ``images/*.dcm`` or ``*.png``, ``masks/*.png`` and ``manifest.csv``.
 
     Parameters
     ----------
@@ -41,6 +50,8 @@ def write_phantoms(
         Where to; made if missing, and must be empty.
     count : int
         Number of studies, at least 1.
+    kind : {"chest", "fundus"}
+        Chest films with large lesions as DICOM files, or colour fundus photographs with small ones as PNG files.
     seed : int
         Of the data set, at least 0. The same arguments give the same files.
     size : int
@@ -51,9 +62,11 @@ def write_phantoms(
         Parts of training, validation and test studies; they add up to 1. Each split has nearly the same
         proportion of lesions.
     vary_size : bool
-        Draw each study's width (0.85 to 1.15 of `size`) and aspect (height / width of 0.95 to 1.25).
+        Draw each study's width (0.85 to 1.15 of `size`) and aspect (height / width of 0.95 to 1.25, of a fundus 0.67
+        to 1).
     compress : bool
-        Write RLE Lossless, which every DICOM reader knows and is about two thirds as large.
+        Write RLE Lossless, which every DICOM reader knows and is about two thirds as large. PNG files always are
+        compressed.
     progress : callable, optional
         Called with the number of studies written and `count` after each.
 
@@ -69,7 +82,7 @@ def write_phantoms(
         When the folder is not empty or cannot be written, or a number is out of range.
     """
     folder = Path(folder)
-    _check(folder, count, seed, size, lesion_fraction, splits, vary_size)
+    _check(folder, count, kind, seed, size, lesion_fraction, splits, vary_size)
     try:
         for name in ("images", "masks"):
             (folder / name).mkdir(parents=True)
@@ -84,10 +97,18 @@ def write_phantoms(
         table.writerow(MANIFEST_COLUMNS)
         for number in range(1, count + 1):
             study_seed = int(seeds[number - 1])
-            shape = _draw_shape(study_seed, size) if vary_size else (size, size)
-            phantom = make_phantom(study_seed, shape, lesion=bool(has_lesion[number - 1]))
-            image, mask = f"images/phantom_{number:05d}.dcm", f"masks/phantom_{number:05d}.png"
-            write_dicom(phantom, folder / image, number=number, compress=compress)
+            shape = _draw_shape(study_seed, size, _ASPECT_RANGE[kind]) if vary_size else (size, size)
+            is_ill = bool(has_lesion[number - 1])
+            phantom: Phantom | FundusPhantom
+            if kind == "chest":
+                image = f"images/phantom_{number:05d}.dcm"
+                phantom = make_phantom(study_seed, shape, lesion=is_ill)
+                write_dicom(phantom, folder / image, number=number, compress=compress)
+            else:
+                image = f"images/phantom_{number:05d}.png"
+                phantom = make_fundus_phantom(study_seed, shape, lesion=is_ill)
+                write_png(phantom, folder / image)
+            mask = f"masks/phantom_{number:05d}.png"
             encoded = cv2.imencode(".png", phantom.mask.astype(np.uint8) * 255)[1]
             (folder / mask).write_bytes(encoded.tobytes())
             boxes = ";".join(" ".join(map(str, box)) for box in phantom.boxes)
@@ -115,6 +136,13 @@ def write_dicom(phantom: Phantom, path: Path | str, *, number: int = 1, compress
         # Deterministic UIDs: the compressed image is the same image.
         dataset.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
     dataset.save_as(path, enforce_file_format=True)
+
+
+def write_png(phantom: FundusPhantom, path: Path | str) -> None:
+    """Write a fundus phantom as a PNG image; the file is replaced if it exists."""
+    notes = PngInfo()
+    notes.add_text("Comment", _SYNTHETIC)
+    Image.fromarray(phantom.pixels).save(path, pnginfo=notes)
 
 
 def _dataset(phantom: Phantom, number: int) -> Dataset:
@@ -150,7 +178,7 @@ def _dataset(phantom: Phantom, number: int) -> Dataset:
     ds.PatientOrientation = ["L", "F"]
     ds.ImageType = ["DERIVED", "PRIMARY"]
     ds.BurnedInAnnotation = "NO"
-    ds.ImageComments = "Synthetic phantom, computed; not an image of a person"
+    ds.ImageComments = _SYNTHETIC
 
     ds.Rows, ds.Columns = height, width
     ds.SamplesPerPixel = 1
@@ -169,6 +197,7 @@ def _dataset(phantom: Phantom, number: int) -> Dataset:
 def _check(
     folder: Path,
     count: int,
+    kind: Kind,
     seed: int,
     size: int,
     lesion_fraction: float,
@@ -178,8 +207,9 @@ def _check(
     smallest, largest = SIZE_LIMITS
     low, high = size, size
     if vary_size:
-        low = int(size * _WIDTH_RANGE[0] * min(1, _ASPECT_RANGE[0]))
-        high = int(size * _WIDTH_RANGE[1] * _ASPECT_RANGE[1]) + 1
+        flattest, tallest = _ASPECT_RANGE[kind]
+        low = int(size * _WIDTH_RANGE[0] * min(1, flattest))
+        high = int(size * _WIDTH_RANGE[1] * tallest) + 1
     if folder.exists() and not folder.is_dir():
         raise SettingsError(folder, "is not a folder", "Choose a new or empty folder.")
     if folder.is_dir() and any(folder.iterdir()):
@@ -215,8 +245,8 @@ def _plan(
     return has_lesion, split
 
 
-def _draw_shape(seed: int, size: int) -> tuple[int, int]:
+def _draw_shape(seed: int, size: int, aspects: tuple[float, float]) -> tuple[int, int]:
     """Height and width of a study whose size varies."""
     rng = np.random.default_rng((seed, size))
     width = size * rng.uniform(*_WIDTH_RANGE)
-    return round(width * rng.uniform(*_ASPECT_RANGE)), round(width)
+    return round(width * rng.uniform(*aspects)), round(width)

@@ -122,11 +122,7 @@ def make_phantom(seed: int, size: tuple[int, int] | int = 512, lesion: bool | No
     ValueError
         When the seed is negative or a side is out of range.
     """
-    height, width = (size, size) if isinstance(size, int) else size
-    if not all(SIZE_LIMITS[0] <= side <= SIZE_LIMITS[1] for side in (height, width)):
-        raise ValueError(f"size must be {SIZE_LIMITS[0]} to {SIZE_LIMITS[1]} pixels a side, got {height} x {width}")
-    if seed < 0:
-        raise ValueError(f"seed must be at least 0, got {seed}")
+    height, width = checked_size(seed, size)
     rng = {name: np.random.default_rng((seed, stream)) for stream, name in enumerate(_STREAMS)}
     by_seed = bool(rng["label"].random() < 0.5)
     has_lesion = by_seed if lesion is None else lesion
@@ -145,7 +141,7 @@ def make_phantom(seed: int, size: tuple[int, int] | int = 512, lesion: bool | No
         covered = thickness > MASK_THRESHOLD * thickness.max()
         extra += thickness
         mask |= covered
-        boxes.append(_bounding_box(covered))
+        boxes.append(bounding_box(covered))
 
     film = _expose(rng["exposure"], rng["noise"], attenuation, extra, view)
     # The window suits the patient and not the finding, as a radiographer's would.
@@ -165,9 +161,19 @@ def make_phantom(seed: int, size: tuple[int, int] | int = 512, lesion: bool | No
         window_width=float(round(_STORED_PER_ATTENUATION * (white - black))),
         boxes=tuple(boxes),
         marker=marker,
-        marker_box=_bounding_box(marker_image > 0.5),
+        marker_box=bounding_box(marker_image > 0.5),
         seed=seed,
     )
+
+
+def checked_size(seed: int, size: tuple[int, int] | int) -> tuple[int, int]:
+    """Height and width asked for; raises ValueError when the seed is negative or a side is out of range."""
+    height, width = (size, size) if isinstance(size, int) else size
+    if not all(SIZE_LIMITS[0] <= side <= SIZE_LIMITS[1] for side in (height, width)):
+        raise ValueError(f"size must be {SIZE_LIMITS[0]} to {SIZE_LIMITS[1]} pixels a side, got {height} x {width}")
+    if seed < 0:
+        raise ValueError(f"seed must be at least 0, got {seed}")
+    return height, width
 
 
 def _draw_view(rng: np.random.Generator, height: int, width: int) -> View:
@@ -307,7 +313,7 @@ def _marker(rng: np.random.Generator, height: int, width: int) -> tuple[str, Ima
     return letter, view.blur(canvas, 0.0008)
 
 
-def _bounding_box(mask: npt.NDArray[np.bool_]) -> Box:
+def bounding_box(mask: npt.NDArray[np.bool_]) -> Box:
     """Smallest box around the set pixels: x, y, width, height."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1

@@ -17,8 +17,9 @@ def save_evidence(path: Path | str, explanation: Explanation) -> None:
 
     The archive holds ``grid`` (K, h, w), ``logits`` and ``probabilities`` (K,), ``class_names`` (K,), the geometry
     (``image_size``, ``resized``, ``origin``, ``input_size``, ``lattice_first``, ``lattice_stride``: pairs of rows and
-    columns in pixels, the fields of `Geometry` and `Lattice`; NaN where there is no lattice), ``method``, ``model`` and
-    ``notice``. A file that is there is replaced as a whole.
+    columns in pixels, the fields of `Geometry` and `Lattice`; NaN where there is no lattice; ``field``: top, left,
+    bottom and right of what was resized), ``method``, ``model`` and ``notice``. A file that is there is replaced as a
+    whole.
 
     Parameters
     ----------
@@ -44,6 +45,7 @@ def save_evidence(path: Path | str, explanation: Explanation) -> None:
                 probabilities=explanation.probabilities,
                 class_names=np.array(explanation.class_names, dtype=np.str_),
                 image_size=np.array(geometry.image_size),
+                field=np.array(geometry.extent),
                 resized=np.array(geometry.resized),
                 origin=np.array(geometry.origin),
                 input_size=np.array(geometry.input_size),

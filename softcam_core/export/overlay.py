@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +101,7 @@ def render_overlay(
     check_options(threshold, opacity, colormap)
     shown = _displayed(image)
     # The same transform from another sampling of the image: evidence is drawn at the displayed resolution.
-    geometry = replace(explanation.geometry, image_size=(shown.height, shown.width))
+    geometry = explanation.geometry.sampled((shown.height, shown.width))
     grid = explanation.map_of(target, against)
     view = _view(geometry.on_image(grid), grid, threshold, opacity, colormap, sign, bool(against is not None))
     pixels = _blend(np.asarray(shown), view)

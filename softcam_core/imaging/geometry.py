@@ -20,7 +20,7 @@ of the surface over each pixel, divided by the area of the grid, and at an even 
 equal ``torch.nn.functional.interpolate(mode="bilinear", align_corners=False)``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor
 from typing import Any
 
@@ -28,6 +28,8 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+Field = tuple[float, float, float, float]
+"""Part of an image as (top, left, bottom, right), in pixels; edges at whole numbers."""
 
 _SLIVER = 1e-9  # cells
 
@@ -77,20 +79,23 @@ class Lattice:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """The transform that made a model input: shorter side resized, then centre crop.
+    """The transform that made a model input: field cut out of the image, shorter side resized, then centre crop.
 
     Attributes
     ----------
     image_size : (int, int)
         Height and width of the image in pixels.
     resized : (int, int)
-        Height and width after resizing.
+        Height and width of the field after resizing.
     origin : (int, int)
         Row and column of the crop's first pixel in the resized image.
     input_size : (int, int)
         Height and width of the model input.
     lattice : Lattice or None
         Where the cells of grids lie; None for cells that tile the model input.
+    field : Field or None
+        Part of the image that was resized, within the image; None for the whole image. Nothing outside of it is
+        analysed.
     """
 
     image_size: tuple[int, int]
@@ -98,10 +103,15 @@ class Geometry:
     origin: tuple[int, int]
     input_size: tuple[int, int]
     lattice: Lattice | None = None
+    field: Field | None = None
 
     @classmethod
     def plan(
-        cls, image_size: tuple[int, int], shorter_side: int | None, crop: tuple[int, int] | None = None
+        cls,
+        image_size: tuple[int, int],
+        shorter_side: int | None,
+        crop: tuple[int, int] | None = None,
+        field: tuple[int, int, int, int] | None = None,
     ) -> "Geometry":
         """Plan the way from an image to the model input.
 
@@ -110,29 +120,46 @@ class Geometry:
         image_size : (int, int)
             Height and width in pixels.
         shorter_side : int or None
-            Pixels that the shorter side is resized to, keeping the aspect ratio; None leaves the image as it is.
+            Pixels that the field's shorter side is resized to, keeping the aspect ratio; None leaves the field as it
+            is.
         crop : (int, int) or None
-            Height and width cut from the centre; None keeps everything. Never more than the resized image.
+            Height and width cut from the centre; None keeps everything. Never more than the resized field.
+        field : (int, int, int, int) or None
+            Whole pixels (top, left, bottom, right) that are cut out before resizing; None keeps the whole image.
+
+        Raises
+        ------
+        ValueError
+            For a field that is empty or not within the image.
         """
-        height, width = image_size
-        resized = image_size
+        top, left, bottom, right = field or (0, 0, *image_size)
+        if not (0 <= top < bottom <= image_size[0] and 0 <= left < right <= image_size[1]):
+            raise ValueError(f"no field {field} in an image of {image_size} pixels")
+        height, width = resized = bottom - top, right - left
         if shorter_side is not None:
             # Truncated, and the crop's origin rounded, as torchvision's Resize and CenterCrop do.
             short = min(height, width)
             resized = int(shorter_side * height / short), int(shorter_side * width / short)
         input_size = resized if crop is None else (min(crop[0], resized[0]), min(crop[1], resized[1]))
         origin = round((resized[0] - input_size[0]) / 2), round((resized[1] - input_size[1]) / 2)
-        return cls(image_size, resized, origin, input_size)
+        is_whole = (top, left, bottom, right) == (0, 0, *image_size)
+        return cls(image_size, resized, origin, input_size, field=None if is_whole else field)
+
+    @property
+    def extent(self) -> Field:
+        """The field, or the whole image where there is none."""
+        return self.field or (0, 0, *self.image_size)
 
     @property
     def scale(self) -> tuple[float, float]:
         """Model-input pixels per image pixel, along rows and columns."""
-        return self.resized[0] / self.image_size[0], self.resized[1] / self.image_size[1]
+        top, left, bottom, right = self.extent
+        return self.resized[0] / (bottom - top), self.resized[1] / (right - left)
 
     @property
     def is_cropped(self) -> bool:
         """True where part of the image is not analysed."""
-        return self.input_size != self.resized
+        return self.input_size != self.resized or self.field is not None
 
     @property
     def analysed_box(self) -> tuple[float, float, float, float]:
@@ -143,11 +170,21 @@ class Geometry:
 
     def to_input(self, row: float, column: float) -> tuple[float, float]:
         """Image position -> model-input position; outside [0, input size] where it was cropped away."""
-        return row * self.scale[0] - self.origin[0], column * self.scale[1] - self.origin[1]
+        (top, left, _, _), (down, across) = self.extent, self.scale
+        return (row - top) * down - self.origin[0], (column - left) * across - self.origin[1]
 
     def to_image(self, row: float, column: float) -> tuple[float, float]:
         """Model-input position -> image position."""
-        return (row + self.origin[0]) / self.scale[0], (column + self.origin[1]) / self.scale[1]
+        (top, left, _, _), (down, across) = self.extent, self.scale
+        return top + (row + self.origin[0]) / down, left + (column + self.origin[1]) / across
+
+    def sampled(self, image_size: tuple[int, int]) -> "Geometry":
+        """The same transform from another sampling of the image, `image_size` pixels high and wide."""
+        down, across = (new / old for new, old in zip(image_size, self.image_size, strict=True))
+        field = self.field
+        if field is not None:
+            field = field[0] * down, field[1] * across, field[2] * down, field[3] * across
+        return replace(self, image_size=image_size, field=field)
 
     def analysed(self, size: tuple[int, int]) -> "Geometry":
         """Geometry of a picture of `size` pixels that shows the analysed area alone."""
@@ -197,7 +234,7 @@ class Geometry:
         """Edges of all image pixels along an axis, in grid cells, (size + 1,), held within the model input."""
         pixels = np.arange(self.image_size[axis] + 1)
         start, step = self._tiling(axis, cells)
-        edges = (pixels * self.scale[axis] - self.origin[axis] - start) / step
+        edges = ((pixels - self.extent[axis]) * self.scale[axis] - self.origin[axis] - start) / step
         low, high = -start / step, (self.input_size[axis] - start) / step
         # Rounding must leave no sliver of a pixel inside, whose average would be noise, nor one of the image outside.
         for border in (low, high):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from softcam_core.errors import ImageReadError
 from softcam_core.imaging.checks import MAX_PIXELS
+from softcam_core.imaging.fundus import find_disc
 from softcam_core.imaging.geometry import Geometry
 from softcam_core.imaging.image import MedicalImage
 
@@ -39,6 +40,10 @@ class Preprocessing(BaseModel):
 
     Attributes
     ----------
+    fundus_crop : bool
+        Cut out the disc of a fundus photograph first (`softcam_core.imaging.fundus`): "image" below is then the box
+        around what the photograph shows of the disc. It is a rectangle where the disc is cut off at top and bottom;
+        nothing is padded, so that every cell of evidence lies on pixels of the photograph.
     shorter_side : int or None
         Pixels the shorter side is resized to; None keeps the image's own size.
     crop : (int, int) or None
@@ -49,6 +54,7 @@ class Preprocessing(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    fundus_crop: bool = False
     shorter_side: int | None = Field(default=512, ge=16, le=4096)
     crop: tuple[int, int] | None = None
     mean: Triple = IMAGENET_MEAN
@@ -64,12 +70,19 @@ class Preprocessing(BaseModel):
             raise ValueError("crop must fit into the resized image")
         return self
 
-    def geometry(self, image_size: tuple[int, int]) -> Geometry:
-        """The transform for an image of (height, width) pixels."""
-        return Geometry.plan(image_size, self.shorter_side, self.crop)
+    def geometry(self, image: MedicalImage) -> Geometry:
+        """Plan the transform of an image."""
+        field = find_disc(image) if self.fundus_crop else None
+        return Geometry.plan(image.size, self.shorter_side, self.crop, field)
 
-    def resized(self, image: MedicalImage) -> npt.NDArray[np.float32]:
+    def resized(self, image: MedicalImage, geometry: Geometry | None = None) -> npt.NDArray[np.float32]:
         """Resize and crop, without normalising.
+
+        Parameters
+        ----------
+        image : MedicalImage
+        geometry : Geometry, optional
+            The image's, where it has been planned already.
 
         Returns
         -------
@@ -79,17 +92,41 @@ class Preprocessing(BaseModel):
         Raises
         ------
         ImageReadError
+            See `scaled`.
+        """
+        geometry = geometry or self.geometry(image)
+        (top, left), (height, width) = geometry.origin, geometry.input_size
+        return self.scaled(image, geometry)[top : top + height, left : left + width]
+
+    def scaled(self, image: MedicalImage, geometry: Geometry | None = None) -> npt.NDArray[np.float32]:
+        """Resize, without centre crop and normalising: what augmentation starts from.
+
+        Parameters
+        ----------
+        image : MedicalImage
+        geometry : Geometry, optional
+            The image's, where it has been planned already.
+
+        Returns
+        -------
+        ndarray, (H', W') or (H', W', 3) float32 in [0, 1]
+            Of the geometry's `resized` size. Grey images stay one channel.
+
+        Raises
+        ------
+        ImageReadError
             For an image so long and thin that resizing its shorter side gives more than `MAX_PIXELS`.
         """
-        geometry = self.geometry(image.size)
+        geometry = geometry or self.geometry(image)
+        top, left, bottom, right = (round(edge) for edge in geometry.extent)
         if geometry.resized[0] * geometry.resized[1] > MAX_PIXELS:
-            (height, width), (h, w) = image.size, geometry.resized
+            (height, width), (h, w) = (bottom - top, right - left), geometry.resized
             reason = f"its {height:,} x {width:,} pixels would become {h:,} x {w:,} for the model"
             raise ImageReadError(image.source, reason, "Cut out the part of interest.")
-        shown = image.display()
+        shown = image.display()[top:bottom, left:right]
         planes = [shown] if shown.ndim == 2 else list(np.moveaxis(shown, -1, 0))
-        cropped = [_crop(_resize(plane, geometry.resized), geometry) for plane in planes]
-        return cropped[0] if shown.ndim == 2 else np.stack(cropped, axis=-1)
+        scaled = [_resize(plane, geometry.resized) for plane in planes]
+        return scaled[0] if shown.ndim == 2 else np.stack(scaled, axis=-1)
 
     def normalised(self, resized: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """(h, w) or (h, w, 3) in [0, 1] -> (3, h, w), normalised."""
@@ -100,7 +137,8 @@ class Preprocessing(BaseModel):
 
     def apply(self, image: MedicalImage) -> ModelInput:
         """Make the model input of an image."""
-        return ModelInput(self.normalised(self.resized(image)), self.geometry(image.size))
+        geometry = self.geometry(image)
+        return ModelInput(self.normalised(self.resized(image, geometry)), geometry)
 
 
 def _resize(plane: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
@@ -109,8 +147,3 @@ def _resize(plane: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArra
         return plane
     height, width = size
     return np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)
-
-
-def _crop(plane: npt.NDArray[np.float32], geometry: Geometry) -> npt.NDArray[np.float32]:
-    (top, left), (height, width) = geometry.origin, geometry.input_size
-    return plane[top : top + height, left : left + width]

@@ -2,7 +2,14 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    model_validator,
+)
 
 from softcam_core.imaging.preprocessing import Preprocessing
 
@@ -122,6 +129,12 @@ class ModelCard(BaseModel):
         if self.task == "single_label" and len(self.class_names) < 2:
             raise ValueError("a single-label model needs at least two classes")
         return self
+
+    @field_serializer("preprocessing", mode="wrap")
+    def _older_programs_can_read(self, value: Preprocessing, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Programs from before the field was added refuse cards that have it; where it is off they need not.
+        fields: dict[str, Any] = dump(value)
+        return fields if value.fundus_crop else {k: v for k, v in fields.items() if k != "fundus_crop"}
 
     def class_index(self, name: str) -> int:
         """Index of a class; raises KeyError naming the classes there are."""

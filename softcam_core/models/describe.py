@@ -52,7 +52,9 @@ def _model(card: ModelCard) -> Lines:
 
 def _input(card: ModelCard) -> Lines:
     how = card.preprocessing
+    field = [("field", "the disc of a fundus photograph")] if how.fundus_crop else []
     return [
+        *field,
         ("size", "as it is" if how.shorter_side is None else f"shorter side {how.shorter_side} px"),
         ("crop", "whole image" if how.crop is None else f"centre {how.crop[0]} × {how.crop[1]} px"),
         ("mean", " ".join(f"{v:.5g}" for v in how.mean)),

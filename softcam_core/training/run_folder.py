@@ -1,50 +1,18 @@
-"""The folder a training run writes: settings, one line of figures an epoch, and the best model so far."""
+"""The folder a training run writes, every file of it complete or not there."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from softcam_core.errors import SettingsError
-from softcam_core.training.config import TrainingConfig
 
-
-@dataclass(frozen=True, slots=True)
-class EpochRecord:
-    """Figures of one epoch.
-
-    Attributes
-    ----------
-    epoch : int
-        From 1.
-    learning_rate : float
-        At the end of the epoch.
-    train_loss, train_penalty : float
-        Mean over the training samples, penalty included, and the penalty alone.
-    val_loss : float
-        Cross-entropy without penalty.
-    val_auc, val_accuracy : float
-        In [0, 1].
-    seconds : float
-    """
-
-    epoch: int
-    learning_rate: float
-    train_loss: float
-    train_penalty: float
-    val_loss: float
-    val_auc: float
-    val_accuracy: float
-    seconds: float
-
-    @property
-    def score(self) -> tuple[float, float]:
-        """What makes an epoch better than another: validation AUC, then a lower validation loss."""
-        return self.val_auc, -self.val_loss
+Row = Mapping[str, float | int | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +28,18 @@ class RunFolder:
 
     @property
     def config(self) -> Path:
-        """The run's settings, JSON."""
-        return self.path / "config.json"
+        """The run's settings, YAML, defaults included."""
+        return self.path / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """What the run ran on, JSON."""
+        return self.path / "environment.json"
+
+    @property
+    def events(self) -> Path:
+        """What happened, one JSON object a line (`softcam_core.training.events`)."""
+        return self.path / "events.jsonl"
 
     @property
     def metrics(self) -> Path:
@@ -73,6 +51,50 @@ class RunFolder:
         """The model of the best epoch so far."""
         return self.path / "best.safetensors"
 
+    @property
+    def last(self) -> Path:
+        """The model of the last epoch."""
+        return self.path / "last.safetensors"
+
+    @property
+    def resume(self) -> Path:
+        """What the run goes on from (`softcam_core.training.state`)."""
+        return self.path / "resume.pt"
+
+    @property
+    def sound(self) -> Path:
+        """The same at the end of the last epoch, while `resume` is within the next: its loss is known to be finite."""
+        return self.path / "resume_epoch.pt"
+
+    @property
+    def report(self) -> Path:
+        """One page for people."""
+        return self.path / "report.html"
+
+    @property
+    def model_card(self) -> Path:
+        """The best model's card for people."""
+        return self.path / "model_card.md"
+
+    @property
+    def plots(self) -> Path:
+        """Curves as PNG."""
+        return self.path / "plots"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's own files."""
+        return self.path / "tensorboard"
+
+    def predictions(self, split: str) -> Path:
+        """Scores of a split's images by the best model, CSV."""
+        return self.path / f"predictions_{split}.csv"
+
+    @property
+    def exists(self) -> bool:
+        """True where a run has been."""
+        return any(file.exists() for file in self._files())
+
     def check(self, overwrite: bool) -> None:
         """Refuse a place where the run cannot or should not be written.
 
@@ -83,11 +105,12 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise SettingsError(self.path, "is a file, not a folder", "Choose another place for the run.")
-        if not overwrite and any(file.exists() for file in (self.config, self.metrics, self.best)):
-            raise SettingsError(self.path, "already holds a run", "Choose another folder, or give --overwrite.")
+        if not overwrite and self.exists:
+            advice = "Choose another folder, go on with --resume, or replace it with --overwrite."
+            raise SettingsError(self.path, "already holds a run", advice)
 
-    def create(self, config: TrainingConfig) -> None:
-        """Make the folder, take an earlier run's files away and write the settings.
+    def clear(self) -> None:
+        """Make the folder, and take an earlier run's files away.
 
         Raises
         ------
@@ -96,26 +119,55 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            for file in (self.best, self.metrics):
+            for file in self._files():
                 file.unlink(missing_ok=True)
+            for folder in (self.plots, self.tensorboard):
+                for file in folder.glob("*") if folder.is_dir() else ():
+                    file.unlink()
         except OSError as error:
             raise SettingsError(self.path, f"cannot be written: {error.strerror}", "Choose another folder.") from error
-        self._write(self.config, json.dumps(config.model_dump(mode="json"), indent=2) + "\n")
 
-    def write_metrics(self, history: Sequence[EpochRecord]) -> None:
-        """Write the figures of all epochs so far."""
+    def write_text(self, path: Path, text: str) -> None:
+        """Write one of the run's files."""
+        write_whole(path, text.encode())
+
+    def write_json(self, path: Path, value: Mapping[str, Any]) -> None:
+        """Write one of the run's files."""
+        self.write_text(path, json.dumps(value, indent=2) + "\n")
+
+    def write_metrics(self, rows: Sequence[Row]) -> None:
+        """Write the figures of all epochs so far; columns are the names of all rows together."""
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([field.name for field in fields(EpochRecord)])
-        for record in history:
-            writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in asdict(record).values()])
-        self._write(self.metrics, text.getvalue())
+        names = dict.fromkeys(name for row in rows for name in row)
+        writer = csv.DictWriter(text, list(names), restval="", lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({name: f"{v:.6g}" if isinstance(v, float) else v for name, v in row.items()})
+        self.write_text(self.metrics, text.getvalue())
 
-    def _write(self, path: Path, text: str) -> None:
-        """Replace a file by a complete one or not at all."""
-        partial = path.with_name(path.name + ".partial")
-        try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(path)
-        except OSError as error:
-            raise SettingsError(path, f"cannot be written: {error.strerror}", "Check the free space.") from error
+    def _files(self) -> list[Path]:
+        return [
+            *(self.config, self.environment, self.events, self.metrics, self.best, self.last, self.resume, self.sound),
+            *(self.report, self.model_card, *self.path.glob("predictions_*.csv")),
+        ]
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file by a complete one or not at all.
+
+    Raises
+    ------
+    SettingsError
+        When it cannot be written; what was there is still there.
+    """
+    _replace(path, lambda partial: partial.write_bytes(content))
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    partial = path.with_name(path.name + ".partial")
+    try:
+        write(partial)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise SettingsError(path, f"cannot be written: {error.strerror}", "Check the free space.") from error

@@ -97,8 +97,8 @@ def test_explain_writes_what_the_library_gives(
         np.testing.assert_allclose(saved["grid"].mean((1, 2)), saved["logits"], atol=1e-5)
         assert list(saved["class_names"]) == ["plain", "spot"]
         assert saved["probabilities"].sum() == pytest.approx(1)
-        for name in ("image_size", "resized", "origin", "input_size"):
-            assert tuple(saved[name]) == getattr(expected.geometry, name)
+        for name, field in (("extent", "field"), *((n, n) for n in ("image_size", "resized", "origin", "input_size"))):
+            assert tuple(saved[field]) == getattr(expected.geometry, name)
     with (out / "scores.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
     assert row["image"] == "picture.png"

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from softcam_core.data.manifest import read_manifest
 from softcam_core.errors import ManifestError
@@ -41,14 +42,14 @@ def test_reads_names_splits_and_rows(folder: Path) -> None:
 
 def test_maps_columns_and_root_and_keeps_the_others(folder: Path) -> None:
     (folder / "tables").mkdir()
-    table = write(folder / "tables", "mask,file,finding,part\nm.png,a.png,1,TRAIN\n,b.png,0,Validation\n")
+    table = write(folder / "tables", "note,file,finding,part\nblurred,a.png,1,TRAIN\n,b.png,0,Validation\n")
     options = {"image_column": "file", "label_column": "finding", "split_column": "part", "root": folder}
     manifest = read_manifest(table, **options, class_names=["no", "yes"])
     assert [(s.path, s.label, s.split) for s in manifest.samples] == [
         (folder / "a.png", 1, "train"),
         (folder / "b.png", 0, "val"),
     ]
-    assert manifest.samples[0].extra == {"mask": "m.png"}
+    assert manifest.samples[0].extra == {"note": "blurred"}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_maps_columns_and_root_and_keeps_the_others(folder: Path) -> None:
         (("1", "0", "1.0"), ("no", "yes"), ("no", "yes"), (1, 0, 1)),
         (("yes", "0", "no"), ("no", "yes"), ("no", "yes"), (1, 0, 0)),
         (("2", "1", "2"), ("1", "2"), ("1", "2"), (1, 0, 1)),
-        (("b", "a", "1"), None, ("1", "a", "b"), (2, 1, 0)),
+        (("b", "a", "ä"), None, ("a", "b", "ä"), (1, 0, 2)),
     ],
 )
 def test_labels_are_names_or_numbers(folder: Path, labels, class_names, expected_names, expected) -> None:
@@ -139,9 +140,65 @@ def test_one_image_in_two_splits_or_classes_is_refused(folder: Path) -> None:
     assert "row 5: b.png is y here and x in row 4" in message
 
 
-def test_one_image_in_several_rows_of_a_split_is_kept(folder: Path) -> None:
-    manifest = read_manifest(write(folder, "image,label,split,x\na.png,1,train,10\na.png,1,train,90\n"))
-    assert [s.extra["x"] for s in manifest.samples] == ["10", "90"]
+def test_duplicate_rows_are_refused_even_within_a_split(folder: Path) -> None:
+    message = refusal(write(folder, "image,label,split\na.png,1,train\nb.png,0,train\n./a.png,1,train\n"))
+    assert "row 4: ./a.png is in row 2 already" in message
+    assert "1 problem:" in message
+
+
+@pytest.mark.parametrize(
+    ("labels", "odd"),
+    [
+        (("0", "1", "yes", "1"), ["row 4: the label 'yes' is a word, while others are numbers"]),
+        (("no", "yes", "1", "nan"), ["row 4: the label '1' is a number, while others are words"]),
+        (("0", "1", "1", "nan"), ["row 5: the label 'nan' is a word"]),
+        (("0", "1", "1", "0.5"), ["row 5: the label '0.5' is a word"]),
+    ],
+)
+def test_labels_of_mixed_types_are_refused(folder: Path, labels, odd) -> None:
+    rows = [f"{image}.png,{label},train" for image, label in zip("abcd", labels, strict=True)]
+    message = refusal(write(folder, "\n".join(["image,label,split", *rows])))
+    assert f"{len(odd)} problem:" in message
+    for line in odd:
+        assert line in message
+
+
+def test_masks_and_boxes_are_read_where_there_are_such(folder: Path) -> None:
+    Image.new("L", (40, 30)).save(folder / "a.png")
+    table = write(folder, "image,label,split,mask,boxes\na.png,1,train,f.png,1 2 3 4;5 6 7.5 8\nb.png,0,val,,\n")
+    first, second = read_manifest(table).samples
+    assert (first.mask, first.boxes) == (folder / "f.png", ((1, 2, 3, 4), (5, 6, 7.5, 8)))
+    assert (second.mask, second.boxes) == (None, ())
+
+
+def test_missing_masks_and_wrong_boxes_are_listed(folder: Path) -> None:
+    for name in "abcde":
+        Image.new("L", (40, 30)).save(folder / f"{name}.png")
+    rows = ["a.png,g.png,", "b.png,,1 2 3", "c.png,,1 2 x 4", "d.png,,30 2 20 4", "e.png,,1 2 0 4;1 2 3 inf", "f.png,,"]
+    table = write(folder, "\n".join(["image,mask,boxes,label,split", *(f"{row},x,train" for row in rows)]))
+    message = refusal(table)
+    for line in (
+        "row 2: no such mask file g.png",
+        "row 3: '1 2 3' is not a box",
+        "row 4: '1 2 x 4' is not a box",
+        "row 5: the box 30 2 20 4 reaches beyond the image of 40 x 30 pixels",
+        "row 6: '1 2 0 4;1 2 3 inf' is not a box",
+    ):
+        assert line in message
+    assert "5 problems:" in message
+
+
+def test_a_box_without_area_is_refused(folder: Path) -> None:
+    message = refusal(write(folder, "image,label,split,boxes\na.png,x,train,1 2 0 4\n"))
+    assert "row 2: the box 1 2 0 4 has no area" in message
+
+
+def test_a_table_without_splits_is_refused(folder: Path) -> None:
+    assert "'split'" in refusal(write(folder, "image,label\na.png,x\n"))
+
+
+def test_a_name_no_file_can_have_is_a_missing_image(folder: Path) -> None:
+    assert "no such image file nnn" in refusal(write(folder, f"image,label,split\n{'n' * 300},x,train\n"))
 
 
 def test_missing_columns_are_named_with_those_there_are(folder: Path) -> None:

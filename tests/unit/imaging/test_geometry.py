@@ -12,7 +12,23 @@ from softcam_core.imaging.geometry import Geometry, Lattice, tent_integrals
 sizes = st.tuples(st.integers(1, 90), st.integers(1, 90))
 grids = st.tuples(st.integers(1, 40), st.integers(1, 40))
 crops = st.none() | st.tuples(st.integers(1, 80), st.integers(1, 80))
-geometries = st.builds(Geometry.plan, sizes, st.none() | st.integers(4, 70), crops)
+shorter_sides = st.none() | st.integers(4, 70)
+
+
+@st.composite
+def planned(draw, sizes=sizes, shorter_sides=shorter_sides, crops=crops) -> Geometry:
+    """Geometries with a field and without, by any path through `plan`."""
+    size = draw(sizes)
+    field = None
+    if draw(st.booleans()):
+        (top, bottom), (left, right) = (
+            sorted(draw(st.lists(st.integers(0, n), min_size=2, max_size=2, unique=True))) for n in size
+        )
+        field = top, left, bottom, right
+    return Geometry.plan(size, draw(shorter_sides), draw(crops), field)
+
+
+geometries = planned()
 
 
 def random_grid(shape: tuple[int, int], seed: int = 0) -> np.ndarray:
@@ -52,9 +68,10 @@ def slow_pixel_box(geometry: Geometry, row: int, column: int, grid_size: tuple[i
     """An image pixel in grid cells, cut to the grid; None where nothing of it is analysed."""
     edges = []
     for axis, start in enumerate((row, column)):
-        scale = geometry.resized[axis] / geometry.image_size[axis]
+        begin, end = geometry.extent[axis], geometry.extent[axis + 2]
+        scale = geometry.resized[axis] / (end - begin)
         cells = grid_size[axis] / geometry.input_size[axis]
-        low, high = (((start + k) * scale - geometry.origin[axis]) * cells for k in (0, 1))
+        low, high = (((start + k - begin) * scale - geometry.origin[axis]) * cells for k in (0, 1))
         edges.append((max(low, 0.0), min(high, float(grid_size[axis]))))
     (top, bottom), (left, right) = edges
     return None if top >= bottom or left >= right else (top, left, bottom, right)
@@ -166,8 +183,7 @@ def test_shares_add_up_to_the_mean(geometry: Geometry, shape: tuple[int, int], s
 
 
 @given(
-    geometry=st.builds(
-        Geometry.plan,
+    geometry=planned(
         st.tuples(st.integers(1, 12), st.integers(1, 12)),
         st.none() | st.integers(4, 24),
         st.none() | st.tuples(st.integers(1, 20), st.integers(1, 20)),
@@ -266,6 +282,60 @@ def test_a_bright_cell_comes_back_at_its_place(size, shorter_side, crop, shape, 
 def test_plan(size, shorter_side, crop, expected) -> None:
     geometry = Geometry.plan(size, shorter_side, crop)
     assert (geometry.resized, geometry.origin, geometry.input_size) == expected
+
+
+@given(
+    size=st.tuples(st.integers(2, 60), st.integers(2, 60)),
+    shorter_side=st.none() | st.integers(4, 40),
+    crop=crops,
+    shape=st.tuples(st.integers(1, 12), st.integers(1, 12)),
+    data=st.data(),
+)
+def test_a_field_is_the_plain_geometry_of_what_was_cut_out_by_hand(size, shorter_side, crop, shape, data) -> None:
+    top, left = (data.draw(st.integers(0, n - 1)) for n in size)
+    bottom, right = data.draw(st.integers(top + 1, size[0])), data.draw(st.integers(left + 1, size[1]))
+    geometry = Geometry.plan(size, shorter_side, crop, (top, left, bottom, right))
+    by_hand = Geometry.plan((bottom - top, right - left), shorter_side, crop)
+    assert (geometry.resized, geometry.origin, geometry.input_size) == (
+        by_hand.resized,
+        by_hand.origin,
+        by_hand.input_size,
+    )
+    assert geometry.scale == by_hand.scale
+    grid = random_grid(shape)
+    for method in ("on_image", "shares"):
+        whole, part = getattr(geometry, method)(grid), getattr(by_hand, method)(grid)
+        np.testing.assert_allclose(whole[top:bottom, left:right], part, rtol=1e-5, atol=1e-9)
+        whole[top:bottom, left:right] = 0
+        assert not np.nansum(np.abs(whole))
+    shift = np.array((top, left, top, left))
+    assert geometry.analysed_box == pytest.approx(shift + by_hand.analysed_box)
+    assert geometry.to_input(top + 1.25, left + 0.5) == pytest.approx(by_hand.to_input(1.25, 0.5))
+    cell = shape[0] // 2, shape[1] // 2
+    assert geometry.cell_box(cell, shape) == pytest.approx(shift + by_hand.cell_box(cell, shape))
+
+
+def test_cut_out_images_are_cropped() -> None:
+    assert Geometry.plan((50, 60), 20, None, (0, 5, 50, 55)).is_cropped
+    assert not Geometry.plan((50, 60), 20, None, (0, 0, 50, 60)).is_cropped
+    assert Geometry.plan((50, 60), 20, None, (0, 0, 50, 60)) == Geometry.plan((50, 60), 20)
+
+
+@pytest.mark.parametrize("field", [(0, 0, 0, 10), (5, 5, 4, 8), (-1, 0, 5, 5), (0, 0, 51, 10), (0, 55, 10, 61)])
+def test_a_field_outside_of_the_image_is_refused(field) -> None:
+    with pytest.raises(ValueError, match="no field"):
+        Geometry.plan((50, 60), 20, None, field)
+
+
+@given(geometry=geometries, size=sizes, shape=grids, at=st.tuples(st.floats(-1, 2), st.floats(-1, 2)))
+def test_another_sampling_of_the_image_has_the_same_evidence(geometry: Geometry, size, shape, at) -> None:
+    other = geometry.sampled(size)
+    row, column = (a * n for a, n in zip(at, geometry.image_size, strict=True))
+    there = (a * n for a, n in zip(at, size, strict=True))
+    assert other.to_input(*there) == pytest.approx(geometry.to_input(row, column), abs=1e-6)
+    grid = random_grid(shape)
+    assert other.shares(grid).shape == size
+    assert other.shares(grid).sum() == pytest.approx(grid.mean(dtype=np.float64), abs=1e-9)
 
 
 def test_leading_axes_are_kept() -> None:

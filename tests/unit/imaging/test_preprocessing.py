@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -7,8 +8,10 @@ from pydantic import ValidationError
 from torchvision.transforms import v2
 
 from softcam_core.errors import ImageReadError
+from softcam_core.imaging import preprocessing as module
 from softcam_core.imaging.image import Window
 from softcam_core.imaging.preprocessing import Preprocessing
+from softcam_core.models.card import ModelCard
 
 
 def color(grey_image, values: np.ndarray):
@@ -71,6 +74,60 @@ def test_array_has_the_size_that_the_geometry_says(size, shorter_side, crop) -> 
 def test_refuses_to_blow_up_a_thread(grey_image) -> None:
     with pytest.raises(ImageReadError, match=r"image\.png: its 1 x 5,000 pixels would become 512 x 2,560,000"):
         Preprocessing(shorter_side=512).apply(grey_image(np.zeros((1, 5000))))
+
+
+@pytest.fixture
+def photograph(rng) -> np.ndarray:
+    """A textured disc on black, off-centre and whole."""
+    rows, columns = np.indices((180, 260))
+    disc = np.hypot(rows + 0.5 - 95, columns + 0.5 - 150) < 70
+    texture = cv2.GaussianBlur(rng.random((180, 260, 3)), (0, 0), 3)
+    return (255 * disc[..., None] * (0.3 + 0.7 * (texture - texture.min()) / np.ptp(texture))).astype(np.uint8)
+
+
+@pytest.mark.parametrize("crop", [None, (64, 48)])
+def test_a_fundus_is_what_cutting_it_out_by_hand_gives(grey_image, photograph, crop) -> None:
+    image = color(grey_image, photograph)
+    whole, cut = (Preprocessing(shorter_side=64, crop=crop, fundus_crop=cuts) for cuts in (False, True))
+    top, left, bottom, right = map(int, cut.geometry(image).extent)
+    assert (top, left, bottom, right) == pytest.approx((25, 80, 165, 220), abs=3)
+    cut_out = color(grey_image, photograph[top:bottom, left:right])
+    by_hand = whole.apply(cut_out)
+    prepared = cut.apply(image)
+    np.testing.assert_array_equal(prepared.array, by_hand.array)
+    assert prepared.geometry.image_size == (180, 260)
+    assert prepared.geometry.input_size == by_hand.geometry.input_size
+    np.testing.assert_array_equal(cut.scaled(image), whole.scaled(cut_out))
+
+
+def test_the_disc_is_looked_for_once_and_only_where_asked_for(grey_image, photograph, monkeypatch) -> None:
+    calls = []
+    monkeypatch.setattr(module, "find_disc", lambda image: calls.append(image) or (20, 70, 170, 230))
+    image = color(grey_image, photograph)
+    Preprocessing(shorter_side=64).apply(image)
+    assert not calls
+    preprocessing = Preprocessing(shorter_side=64, fundus_crop=True)
+    assert preprocessing.apply(image).geometry.extent == (20, 70, 170, 230)
+    assert len(calls) == 1
+    geometry = preprocessing.geometry(image)
+    preprocessing.resized(image, geometry)
+    preprocessing.scaled(image, geometry)
+    assert len(calls) == 2
+
+
+def test_other_images_keep_their_frame(grey_image, rng) -> None:
+    prepared = Preprocessing(shorter_side=32, fundus_crop=True).apply(grey_image(rng.random((80, 60))))
+    assert not prepared.geometry.is_cropped
+
+
+def test_cards_without_fundus_crop_have_none() -> None:
+    card = ModelCard(name="m", architecture="compact", class_names=("a", "b"))
+    fields = card.model_dump(mode="json")
+    assert "fundus_crop" not in fields["preprocessing"]  # programs from before it refuse what they do not know
+    assert ModelCard.model_validate(fields) == card
+    assert not ModelCard.model_validate(fields).preprocessing.fundus_crop
+    cut = card.model_copy(update={"preprocessing": Preprocessing(fundus_crop=True)})
+    assert ModelCard.model_validate_json(cut.model_dump_json()).preprocessing.fundus_crop
 
 
 @pytest.mark.parametrize(

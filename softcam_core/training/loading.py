@@ -1,0 +1,55 @@
+"""Batches from a data set, read in this process or in others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch.utils.data import DataLoader
+
+from softcam_core.data.dataset import Draw, ImageDataset
+from softcam_core.training.config import HardwareConfig
+
+_MOST_WORKERS = 8
+
+
+def make_loader(
+    dataset: ImageDataset,
+    batches: Iterable[list[Draw]],
+    fabric: Fabric,
+    config: HardwareConfig,
+    *,
+    persistent: bool = False,
+) -> DataLoader[Any]:
+    """Batches of images (B, 3, h, w), labels (B,) or (B, K) and indexes (B,) on the CPU.
+
+    Parameters
+    ----------
+    dataset : ImageDataset
+    batches : iterable
+        What to draw, batch by batch; asked anew for each pass.
+    fabric : Fabric
+    config : HardwareConfig
+    persistent : bool
+        Whether reading processes stay between passes.
+    """
+    workers = config.workers
+    if workers is None:
+        workers = default_workers(fabric.device, fabric.world_size)
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        persistent_workers=persistent and workers > 0,
+        pin_memory=fabric.device.type == "cuda",
+    )
+
+
+def default_workers(device: torch.device, processes: int) -> int:
+    """How many processes read images for one that trains: none on the CPU, where they would take its cores away."""
+    if device.type != "cuda":
+        return 0
+    return min(_MOST_WORKERS, (os.cpu_count() or 1) // processes)
