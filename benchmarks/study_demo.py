@@ -5,17 +5,14 @@ Writes build/studies/demo.json and prints a table. Run by ``make study-demo``.
 
 import argparse
 import csv
-import json
-import os
-import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
+from measuring import interval, machine, write_study
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
@@ -29,15 +26,7 @@ SEED = 990_000
 COUNT = 1000  # 200 lesions leave the pointing game uncertain by 0.05 to either side, 500 by 0.03
 SIZE = 512
 TARGETS = {"auc": 0.97, "pointing": 0.9}
-RESAMPLES = 2000
 PAPER_MARGIN = 15  # pixels around the annotation, as the paper of the pointing game allows
-
-
-def interval(values: np.ndarray, statistic: Callable[[np.ndarray], float] = np.mean) -> list[float]:
-    """95 % bootstrap interval over cases; `values` may be a column of rows."""
-    rng = np.random.default_rng(0)
-    samples = [statistic(values[rng.integers(0, len(values), len(values))]) for _ in range(RESAMPLES)]
-    return [round(float(v), 4) for v in np.percentile(samples, [2.5, 97.5])]
 
 
 def main() -> int:
@@ -86,14 +75,12 @@ def main() -> int:
         "model_bytes": path.stat().st_size,
         "cases": len(labels),
         "lesion_cases": int(sum(labels)),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "machine": machine(),
         "median_seconds_per_case": round(float(np.median(seconds)), 4),
         "figures": {k: {"value": round(float(v), 4), "interval_95": ci} for k, (v, ci) in figures.items()},
         "targets": TARGETS,
     }
-    out = Path("build/studies/demo.json")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(report, indent=2) + "\n")
+    write_study("demo", report)
     print(f"{len(labels)} unseen phantoms, {sum(labels)} with lesions ({report['machine']})")
     for name, figure in report["figures"].items():
         low, high = figure["interval_95"]

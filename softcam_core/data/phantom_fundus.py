@@ -37,6 +37,8 @@ _PEAKS: dict[LesionKind, tuple[float, float]] = {
     "haemorrhage": (0.8, 2.0),
     "exudate": (0.45, 0.9),
 }
+# In pixels: however ragged, a spot between four pixels still reaches their centres.
+_SMALLEST_RADIUS = 1.2
 _SOFTNESS: dict[LesionKind, float] = {"microaneurysm": 0.7, "haemorrhage": 0.5, "exudate": 0.3}
 _EXUDATE = np.array([1.02, 0.9, 0.5], np.float32) ** np.float32(retina.GAMMA)
 _DRUSEN = np.array([0.95, 0.78, 0.5], np.float32) ** np.float32(retina.GAMMA)
@@ -116,8 +118,8 @@ def make_fundus_phantom(seed: int, size: tuple[int, int] | int = 512, lesion: bo
         At least 0. The same seed gives the same eye and lesions at every size of one aspect ratio; the noise is drawn
         for each pixel.
     size : (int, int) or int
-        Height and width in pixels, or the side of a square; 64 to 4096. Below 160 pixels the smallest lesions are
-        single pixels.
+        Height and width in pixels, or the side of a square; 64 to 4096. Below 128 pixels the smallest lesions are
+        drawn larger than they are, so that they are seen.
     lesion : bool, optional
         Whether there are lesions. By default the seed decides, half and half.
 
@@ -298,6 +300,7 @@ def _around(center: Points, reach: float, view: View) -> tuple[Part, Image, Imag
 
 def _profile(center: Points, radius: float, view: View, softness: float, outline: Points) -> tuple[Part, Image]:
     """A spot, 1 in its middle and exactly 0 beyond its outline: the part of the image that has it, and its profile."""
+    radius = max(radius, _SMALLEST_RADIUS / view.unit)
     part, dx, dy = _around(center, 1.5 * radius, view)
     angle = np.arctan2(dy, dx)
     reach = np.float32(radius) * (1 + sum(np.float32(amplitude) * np.cos(np.float32(k) * angle + np.float32(phase))

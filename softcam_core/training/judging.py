@@ -53,7 +53,7 @@ def evaluate(
     fabric : Fabric
     config : TrainingConfig
     between : callable, optional
-        Called after each batch.
+        Called after each batch, in each process equally often, so that the processes may talk to each other there.
     """
     own = list(range(len(dataset)))[fabric.global_rank :: fabric.world_size]
     size = config.training.batch_size
@@ -66,6 +66,8 @@ def evaluate(
             found.append(model(images).logits.float().cpu())
             if between is not None:
                 between()
+        if between is not None and len(batches) < -(--(-len(dataset) // fabric.world_size) // size):
+            between()
     logits = gather_rows(fabric, torch.cat(found), len(dataset), torch.tensor(own, dtype=torch.int64))
     labels = torch.tensor([sample.label for sample in dataset.samples])
     return Scored(logits, labels, measure(logits, labels, model.card.task))

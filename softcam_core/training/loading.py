@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -53,3 +53,23 @@ def default_workers(device: torch.device, processes: int) -> int:
     if device.type != "cuda":
         return 0
     return min(_MOST_WORKERS, (os.cpu_count() or 1) // processes)
+
+
+class TrainingBatches:
+    """Batches of a data set, pass by pass, whose reading processes stay in between.
+
+    Parameters
+    ----------
+    dataset : ImageDataset
+    fabric : Fabric
+    config : HardwareConfig
+    """
+
+    def __init__(self, dataset: ImageDataset, fabric: Fabric, config: HardwareConfig) -> None:
+        self._draws: list[list[Draw]] = []  # the loader asks this very list anew for each pass
+        self._loader = make_loader(dataset, self._draws, fabric, config, persistent=True)
+
+    def __call__(self, draws: Iterable[list[Draw]]) -> Iterator[Any]:
+        """One pass: a batch for each list of draws, see `make_loader`."""
+        self._draws[:] = draws
+        return iter(self._loader)

@@ -22,7 +22,7 @@ from softcam_core.training import events
 from softcam_core.training.config import TrainingConfig
 from softcam_core.training.dropout import drop_by_image
 from softcam_core.training.judging import Scored, evaluate
-from softcam_core.training.loading import make_loader
+from softcam_core.training.loading import TrainingBatches
 from softcam_core.training.losses import Losses
 from softcam_core.training.memory import largest_batch
 from softcam_core.training.metrics import better
@@ -33,7 +33,7 @@ from softcam_core.training.optimisation import (
     make_optimizer,
     set_learning_rate,
 )
-from softcam_core.training.processes import total
+from softcam_core.training.processes import anyone, total
 from softcam_core.training.run_folder import RunFolder
 from softcam_core.training.sampling import Steps, epoch_order, network_seed
 from softcam_core.training.state import EpochRecord, Progress, RunState, go_back, keep_sound, save_state, split_step
@@ -46,19 +46,6 @@ TERMS = ("loss", "classification", "l1", "l2")
 
 class Stopped(KeyboardInterrupt):
     """The run was asked to stop, and has written what it can be resumed from."""
-
-
-class _Batches:
-    """A batch sampler whose batches are laid into it before each pass, so that worker processes can stay."""
-
-    def __init__(self) -> None:
-        self.draws: list[list[Draw]] = []
-
-    def __iter__(self) -> Iterator[list[Draw]]:
-        return iter(self.draws)
-
-    def __len__(self) -> int:
-        return len(self.draws)
 
 
 class Loop:
@@ -81,6 +68,11 @@ class Loop:
         Asked after each step.
     state : RunState, optional
         To go on from.
+
+    Attributes
+    ----------
+    read : callable
+        Gives the training batches, in turn, for what is to be drawn in each.
     """
 
     def __init__(
@@ -116,8 +108,9 @@ class Loop:
         self.batch_size, self.accumulate = config.training.batch_size, config.training.accumulate
         if state is not None:
             self._restore(state)
-        self._batches = _Batches()
-        self._training_loader = make_loader(datasets["train"], self._batches, fabric, config.hardware, persistent=True)
+        self.read: Callable[[list[list[Draw]]], Iterator[Any]] = TrainingBatches(
+            datasets["train"], fabric, config.hardware
+        )
         self._module: Any = None
         self._frozen: list[nn.Module] | None = None
         self._saved = time.monotonic()
@@ -130,7 +123,7 @@ class Loop:
             self._fit_batch_size()
         self.progress.step_size = self.progress.step_size or self.batch_size * self.accumulate * self.fabric.world_size
         while self.progress.epoch < self.config.training.epochs and not self._has_stalled():
-            self._train_epoch()
+            self.train_epoch()
             self._finish_epoch()
         assert self.progress.best_record is not None
         return self.progress.best_record
@@ -175,7 +168,7 @@ class Loop:
             start=start,
         )
 
-    def _train_epoch(self) -> None:
+    def train_epoch(self) -> None:
         """Train from the position to the end of the epoch."""
         progress = self.progress
         plan = self.steps(progress.epoch, progress.position)
@@ -188,13 +181,12 @@ class Loop:
             self._module = None
             self._module, self._frozen = self.fabric.setup_module(self.model, move_to_device=False), frozen
         batches = list(plan.batches())
-        self._batches.draws = [batch for step in batches for batch in step]
-        loader = iter(self._training_loader)
+        images = self.read([batch for step in batches for batch in step])
         start, began = time.monotonic(), progress.seconds
         first_step, epoch_steps = progress.step, len(self.steps(progress.epoch))
         for size, step in zip(plan.sizes(), batches, strict=True):
             rate = self._set_learning_rate(len(plan.order))
-            terms = self._step([(draws, next(loader)) for draws in step], size)
+            terms = self._step([(draws, next(images)) for draws in step], size)
             progress.position = min(progress.position + plan.size, plan.stop)
             progress.step += 1
             progress.seen += size
@@ -384,8 +376,8 @@ class Loop:
         self.emit(events.CheckpointEvent(kind=kind, path=name, epoch=epoch, step=self.progress.step))
 
     def _stop_or_save(self) -> None:
-        """Stop where the run was asked to, or write a state where the last one is old; both between two steps."""
-        if self.should_stop():
+        """Stop where any process was asked to, or write a state where the last one is old; both between two steps."""
+        if anyone(self.fabric, self.should_stop()):
             self.save_state()
             raise Stopped
         if time.monotonic() - self._saved >= 60 * self.config.hardware.checkpoint_minutes:

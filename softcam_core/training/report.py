@@ -25,11 +25,9 @@ from softcam_core.training.events import EndEvent, ErrorEvent, Event, StartEvent
 from softcam_core.training.intervals import Interval, bootstrap_intervals
 from softcam_core.training.metrics import METRICS, Measurement, measure
 from softcam_core.training.model_cards import SPLIT_TITLES
-from softcam_core.training.model_cards import write_model_card as write_model_card
 from softcam_core.training.plot_style import DOTS_PER_INCH
 from softcam_core.training.plots import plot_calibration, plot_confusion, plot_curves, plot_pr, plot_roc
 from softcam_core.training.predictions import Predictions, read_predictions
-from softcam_core.training.predictions import write_predictions as write_predictions
 from softcam_core.training.run_folder import RunFolder, write_whole
 
 _MISTAKES = 10

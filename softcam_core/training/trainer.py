@@ -150,7 +150,7 @@ def train(
                 folder.write_text(folder.config, to_yaml(config))
             folder.write_json(folder.environment, environment())
             writer = stack.enter_context(events.EventWriter(folder.events))
-            told = (writer.write, _follow(writer), stack.enter_context(TensorBoard(folder.tensorboard)), *told)
+            told = (writer.write, stack.enter_context(TensorBoard(folder.tensorboard)), *told)
         fabric.barrier()
         losses = make_losses(config, manifest, datasets["train"])
         loop = Loop(config, fabric, model, datasets, losses, folder, told, should_stop, state)
@@ -216,16 +216,6 @@ def _start(loop: Loop, state: RunState | None) -> None:
             version=__version__,
         )
     )
-
-
-def _follow(writer: events.EventWriter) -> Listener:
-    """Let heartbeats say how long ago the last step was."""
-
-    def listen(event: events.Event) -> None:
-        if isinstance(event, events.StepEvent):
-            writer.progress(event.epoch, event.step)
-
-    return listen
 
 
 def _finish(loop: Loop) -> dict[str, float]:

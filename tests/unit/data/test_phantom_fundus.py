@@ -160,6 +160,15 @@ def test_lesions_are_small():
     assert max(widths) < 5
 
 
+def test_no_lesion_is_lost_between_the_pixels_of_a_small_image():
+    view = View(64, 64, scale=0.9)
+    ragged = np.column_stack([np.full(3, -0.12), np.zeros(3)])
+    for row, column in ((30.5, 30.5), (31.0, 31.5), (30.75, 31.0)):
+        x, y = np.linalg.solve(view.matrix[:, :2], np.array([column, row]) - view.matrix[:, 2])
+        _, profile = phantom_fundus._profile(np.array([x, y]), 0.0105, view, 0.7, ragged)
+        assert profile.max() > 0
+
+
 def test_boxes_surround_the_mask(pairs):
     for phantom, _ in pairs:
         covered = np.zeros_like(phantom.mask)
