@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from softcam_core.cli.exits import EXIT_INTERRUPTED
+from softcam_core.cli.signals import noted_signals
 from softcam_core.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -94,8 +92,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--show-config", action="store_true", help="print all settings, explained, and stop")
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add all options that stand for settings."""
+def add_settings(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
+    """Add all options that stand for settings, but for those a command has its own of."""
     parser.add_argument("--preset", metavar="NAME", help="settings of the SoftCAM paper: fundus, oct or rsna")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings as YAML")
     parser.add_argument(
@@ -103,6 +101,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
     short = parser.add_argument_group("short for the usual settings (defaults without a preset)")
     for option, (setting, how) in _SHORT.items():
+        if option in without:
+            continue
         short.add_argument(option, dest=setting, default=None, **how)
 
 
@@ -118,7 +118,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
     if args.data is not None:
         layers.append({"data": {"path": args.data}})
     for setting, _ in _SHORT.values():
-        value = getattr(args, setting)
+        value = getattr(args, setting, None)
         if value is None or value is False:
             continue
         if setting == "data.class_names":
@@ -163,7 +163,7 @@ def _train(config: TrainingConfig, out: Path, *, overwrite: bool = False, resume
     from softcam_core.training.trainer import train
 
     show = TrainingProgress(RunFolder(out).best, config.training.select)
-    with _signals() as asked:
+    with noted_signals() as asked:
 
         def on_read(done: int, total: int) -> None:
             if asked:
@@ -186,21 +186,3 @@ def _train(config: TrainingConfig, out: Path, *, overwrite: bool = False, resume
         finally:
             show.close()
     return 0
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Signals to end that have come, in place of what they do; a second one ends at once."""
-    asked: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -77,7 +77,8 @@ def read_raster(path: Path, frame: int = 0) -> MedicalImage:
         warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
         warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
         try:
-            with Image.open(path, formats=("PNG", "JPEG", "TIFF")) as file:
+            # Given a path, Pillow maps plain greys of a TIFF that lies on its side with width and height exchanged.
+            with path.open("rb") as stream, Image.open(stream, formats=("PNG", "JPEG", "TIFF")) as file:
                 count = getattr(file, "n_frames", 1) if file.format == "TIFF" else 1
                 check_frame(path, frame, count)
                 if count > 1:

@@ -44,10 +44,11 @@ def save_model(model: SoftCAM, path: Path | str) -> None:
     card = model.card.model_copy(update={"sha256": weights_hash(tensors)})
     partial = path.with_name(path.name + ".partial")
     try:
-        safetensors.torch.save_file(tensors, partial, metadata={CARD_KEY: card.model_dump_json()})
+        # Not save_file, whose files nobody else may read, whatever the folder's rules.
+        partial.write_bytes(safetensors.torch.save(tensors, metadata={CARD_KEY: card.model_dump_json()}))
         partial.replace(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise CheckpointError(path, f"cannot be written: {error}", "Check the folder and the free space.") from error
+    except OSError as error:
+        raise CheckpointError(path, f"cannot be written: {error.strerror}", "Check the folder and the free space.") from error
 
 
 def weights_hash(tensors: Mapping[str, Tensor]) -> str:

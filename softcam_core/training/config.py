@@ -88,6 +88,11 @@ class LossConfig(Section):
     penalty_classes: dict[str, NotNegative] = Field(default_factory=dict)
     penalty_warmup: int = Field(default=0, ge=0)
 
+    @property
+    def is_penalised(self) -> bool:
+        """True where evidence costs anything."""
+        return self.l1 > 0 or self.l2 > 0
+
 
 class OptimisationConfig(Section):
     """The loop.
@@ -245,7 +250,7 @@ class TrainingConfig(Section):
 
     @model_validator(mode="after")
     def _warmup_ends(self) -> Self:
-        if 0 < self.training.epochs <= self.loss.penalty_warmup:
+        if self.loss.is_penalised and self.training.epochs <= self.loss.penalty_warmup:
             raise ValueError("penalty_warmup must be shorter than the training, or no epoch has the full penalty")
         return self
 

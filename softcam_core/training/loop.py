@@ -217,7 +217,8 @@ class Loop:
         )
         best = progress.best_record
         # Epochs with less than the full penalty only stand in until there is one with it.
-        is_first_full = record.epoch == self.config.loss.penalty_warmup + 1
+        loss = self.config.loss
+        is_first_full = loss.is_penalised and record.epoch == loss.penalty_warmup + 1
         is_best = best is None or is_first_full or self._is_better(record, best)
         progress.history.append(record)
         progress.best = record.epoch if is_best else progress.best

@@ -211,13 +211,14 @@ def test_transparent_key_color_of_a_png_is_black(tmp_path):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_exif_orientation_is_undone(tmp_path, suffix, orientation):
+@pytest.mark.parametrize("stored", [GREY, COLOR], ids=["grey", "color"])
+def test_exif_orientation_is_undone(tmp_path, suffix, stored, orientation):
     exif = Image.Exif()
     exif[274] = orientation
-    path = _save(tmp_path / f"a{suffix}", COLOR, exif=exif)
-    expected = _upright(COLOR, orientation)
+    path = _save(tmp_path / f"a{suffix}", stored, exif=exif)
+    expected = _upright(stored, orientation)
     np.testing.assert_array_equal(read_image(path).pixels, expected)
-    with Image.open(path) as file:
+    with path.open("rb") as stream, Image.open(stream) as file:
         np.testing.assert_array_equal(ImageOps.exif_transpose(file), expected)
 
 

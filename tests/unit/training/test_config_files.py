@@ -93,7 +93,7 @@ def test_normalisation_follows_the_architecture_where_it_is_not_given() -> None:
         ({"training": {"epochs": 0}}, ("training.epochs",)),
         ({"training": {"optimizer": "lion"}}, ("training.optimizer", "sgd")),
         ({"training": {"select": "dice"}}, ("training.select", "kappa")),
-        ({"training": {"epochs": 2}, "loss": {"penalty_warmup": 2}}, ("penalty_warmup",)),
+        ({"training": {"epochs": 2}, "loss": {"penalty_warmup": 2, "l1": 1}}, ("penalty_warmup",)),
         ({"model": {"architecture": "resnet19"}}, ("model.architecture", "resnet19")),
         ({"loss": {"l1": -1e-5}}, ("loss.l1",)),
         ({"loss": {"class_weights": [1, 0]}}, ("loss.class_weights",)),

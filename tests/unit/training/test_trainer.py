@@ -190,6 +190,13 @@ def test_the_best_epoch_is_sought_among_those_with_the_full_penalty(
     assert result.best_epoch == 4
 
 
+def test_without_penalties_every_epoch_may_be_the_best(
+    quick: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script_scores(monkeypatch, *scores((0.1, 1.0), (0.1, 0.9), (0.5, 0.8), (0.4, 0.9)))
+    assert train(quick(training(epochs=3), {"loss": {"penalty_warmup": 2}}), tmp_path / "run").best_epoch == 1
+
+
 def test_training_ends_early_when_nothing_improves(
     quick: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

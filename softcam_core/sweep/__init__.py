@@ -1,0 +1,1 @@
+"""Searching the elastic net's coefficients: many runs, judged on validation images alone."""
