@@ -37,8 +37,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     training = kinds.add_parser("training", help="training against its network alone", description=_TRAINING)
     training.set_defaults(run=run_training)
     training.add_argument("data", type=Path, metavar="DATA", help="table or folder of labelled images")
-    training.add_argument("--rounds", type=int, default=20, metavar="N", help="turns of each source (%(default)s)")
-    training.add_argument("--steps", type=int, metavar="N", help="steps of a turn (4 on the CPU, 64 elsewhere)")
+    training.add_argument("--rounds", type=int, default=40, metavar="N", help="turns of each source (%(default)s)")
+    training.add_argument("--steps", type=int, metavar="N", help="steps of a turn (2 on the CPU, 64 elsewhere)")
     add_settings(training)
 
 
@@ -79,6 +79,7 @@ def run_training(args: argparse.Namespace) -> int:
     _check_at_least("rounds", args.rounds, 3)
     if args.steps is not None:
         _check_at_least("steps", args.steps, 1)
+    import torch
     from tqdm import tqdm
 
     from softcam_core.devices import describe_device
@@ -90,21 +91,14 @@ def run_training(args: argparse.Namespace) -> int:
     with tqdm(total=args.rounds, unit="round", leave=False, disable=None) as bar:
         found = training_throughput(config, args.rounds, args.steps, bar.update)
     height, width = found.input_size
-    print(
-        f"{describe_device(found.device)}, {_threads(found.device.type)}{config.model.architecture}, {height} x {width} "
-        f"pixels, batches of {config.training.batch_size}, medians of {args.rounds} rounds of {found.steps} steps"
-    )
+    where = describe_device(found.device) + (f", {torch.get_num_threads()} threads" * (found.device.type == "cpu"))
+    print(f"{where}, {config.model.architecture}, {height} x {width} pixels, batches of {config.training.batch_size}")
+    print(f"medians of {args.rounds} rounds of {found.steps} steps")
     print(f"{'images from':24}{'images/s':>12}{'ratio':>8}   ratio's quartiles")
     for source, speed in found.throughput.items():
         low, high = speed.ratio_quartiles
         print(f"{_TITLES[source]:24}{speed.images_per_second:>12.1f}{speed.ratio:>8.3f}   {low:.3f} to {high:.3f}")
     return 0
-
-
-def _threads(device: str) -> str:
-    import torch
-
-    return f"{torch.get_num_threads()} threads, " if device == "cpu" else ""
 
 
 def _check_at_least(option: str, value: int, least: int) -> None:

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from softcam_core.training.events import Event
 
 _DESCRIPTION = """
-Train one model for each pair of coefficients of the elastic net (--l1, --l2), and compare them on the validation images:
-how well they classify, how sparse their evidence is and, where the data has masks or boxes, whether it lies in them. No
-trial sees a test image. DATA and the settings are those of `softcam train`. The same command again, or `softcam sweep
---out DIR` alone, goes on where a sweep was interrupted.
+Train one model for each pair of coefficients of the elastic net (--l1, --l2), and compare them on the validation
+images: how well they classify, how sparse their evidence is and, where the data has masks or boxes, whether it lies in
+them. No trial sees a test image. DATA and the settings are those of `softcam train`. The same command again, or
+`softcam sweep --out DIR` alone, goes on where a sweep was interrupted.
 """
 
 _RULE = """
@@ -138,6 +138,8 @@ def _sweep(config: TrainingConfig, space: Space, args: argparse.Namespace) -> in
                 on_trial=show.trial,
             )
         except KeyboardInterrupt:
+            if not folder.asked.exists():
+                raise
             print(f"softcam: stopped. Go on with: softcam sweep --out {folder.path}", file=sys.stderr)
             return EXIT_INTERRUPTED
         finally:

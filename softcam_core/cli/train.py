@@ -118,7 +118,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
     if args.data is not None:
         layers.append({"data": {"path": args.data}})
     for setting, _ in _SHORT.values():
-        value = getattr(args, setting, None)
+        value: Any = getattr(args, setting, None)
         if value is None or value is False:
             continue
         if setting == "data.class_names":

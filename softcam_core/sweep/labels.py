@@ -13,10 +13,11 @@ Floats = npt.NDArray[np.float64]
 _DIRECTIONS = 16
 _RINGS = 9
 _RING = 0.7  # heights of a label from ring to ring
+_CROSSING = 0.03
 _FARTHER = 0.02  # what a ring costs, in areas of a label: less than any overlap that can be seen
 
 
-def place_labels(points: Floats, sizes: Floats, bounds: Sequence[float], gap: float) -> Floats:
+def place_labels(points: Floats, sizes: Floats, bounds: Sequence[float], gap: float, lines: Floats) -> Floats:
     """Put a label near each point, off the other points and labels where there is room.
 
     Labels are placed one after the other, those of crowded points first, each where it overlaps least.
@@ -31,6 +32,8 @@ def place_labels(points: Floats, sizes: Floats, bounds: Sequence[float], gap: fl
         Left, bottom, right and top of the area to stay in.
     gap : float
         Distance from a point that is kept free, its own label's too.
+    lines : ndarray, (M, 2)
+        Points of lines, to be kept clear of where that costs nothing else.
 
     Returns
     -------
@@ -47,7 +50,8 @@ def place_labels(points: Floats, sizes: Floats, bounds: Sequence[float], gap: fl
         boxes = np.concatenate([options - sizes[i] / 2, options + sizes[i] / 2], axis=1)
         overlaps = _overlaps(boxes, obstacles).sum(1) + sizes[i].prod() - _overlaps(boxes, np.array([bounds]))[:, 0]
         rings = np.repeat(np.arange(_RINGS), _DIRECTIONS)
-        best = int(np.argmin(overlaps / sizes[i].prod() + _FARTHER * rings))
+        crossed = np.any(np.all((lines > boxes[:, None, :2]) & (lines < boxes[:, None, 2:]), axis=-1), axis=1)
+        best = int(np.argmin(overlaps / sizes[i].prod() + _FARTHER * rings + _CROSSING * crossed))
         centres[i] = options[best]
         taken.append(boxes[best])
     return centres

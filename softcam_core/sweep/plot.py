@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
+import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from softcam_core.sweep.labels import place_labels
+from softcam_core.sweep.labels import Floats, place_labels
 from softcam_core.sweep.pareto import Candidate, on_front
 from softcam_core.sweep.records import GINI, MASS
 from softcam_core.training.metrics import METRICS
@@ -77,8 +78,11 @@ def labels(found: Sequence[Candidate]) -> dict[tuple[float, float], str]:
 
 
 def _short(value: float) -> str:
-    """1e-05 -> "1e-5"."""
-    return re.sub(r"e([+-])0+", r"e\1", f"{value:.4g}")
+    """0.000165 -> "1.65e-4"."""
+    if value == 0 or 0.01 <= value < 1000:
+        return f"{value:.3g}"
+    digits, exponent = f"{value:.2e}".split("e")
+    return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
 def _draw(axes: Axes, found: Sequence[Candidate], metric: str, name: str, seeds: int) -> None:
@@ -109,35 +113,49 @@ def _draw(axes: Axes, found: Sequence[Candidate], metric: str, name: str, seeds:
         title=f"{info.title} on validation images{means}; labels are {' / '.join(varied or ['l1', 'l2'])}",
     )
     if not marked.all():
-        axes.legend(loc="best")
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
 
 
 def _label(axes: Axes, found: Sequence[Candidate], metric: str, name: str, texts: Sequence[str]) -> None:
+    from matplotlib.patheffects import withStroke
+
     points = _points(found, metric, name)
     marked = on_front(found, metric, name)
-    pixels = axes.transData.transform(points)
     unit = axes.figure.dpi / 72  # pixels in a point
+    drawn = [axes.transData.transform(line.get_xydata()) for line in axes.lines if line.get_linestyle() != "None"]
     notes = [
         axes.annotate(
             text,
-            point,
-            xytext=point,
+            (point[0], point[1]),
+            xytext=(point[0], point[1]),
             ha="center",
             va="center",
             fontsize=_LABEL,
             fontweight="bold" if is_marked else "normal",
             color=INK if is_marked else MUTED,
+            path_effects=[withStroke(linewidth=2, foreground="white")],
             arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 3},
         )
         for text, point, is_marked in zip(texts, points, marked, strict=True)
     ]
     sizes = np.array([(box.width, box.height) for box in (note.get_window_extent() for note in notes)]) + 3 * unit
     area = axes.get_window_extent()
-    centres = place_labels(pixels, sizes, (area.x0, area.y0, area.x1, area.y1), _GAP * unit)
+    lines = np.concatenate([_along(line, 4 * unit) for line in drawn])
+    pixels = axes.transData.transform(points)
+    centres = place_labels(pixels, sizes, (area.x0, area.y0, area.x1, area.y1), _GAP * unit, lines)
     for note, centre in zip(notes, axes.transData.inverted().transform(centres), strict=True):
         note.set_position((float(centre[0]), float(centre[1])))
         note.set_in_layout(False)
 
 
-def _points(found: Sequence[Candidate], metric: str, name: str) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _along(line: Floats, step: float) -> Floats:
+    """Points on a line (N, 2), at most a step apart."""
+    parts = [line[:1]]
+    for start, end in itertools.pairwise(line):
+        count = max(1, math.ceil(float(np.hypot(*(end - start))) / step))
+        parts.append(np.linspace(start, end, count + 1)[1:])
+    return np.concatenate(parts)
+
+
+def _points(found: Sequence[Candidate], metric: str, name: str) -> Floats:
     return np.array([(c.figures[name], c.figures[f"val_{metric}"]) for c in found], dtype=np.float64).reshape(-1, 2)

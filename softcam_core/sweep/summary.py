@@ -55,10 +55,9 @@ def _table(found: Sequence[Candidate], metric: str) -> list[str]:
         rows[-1] += [f"{each.l2:g}", *figures]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    title = METRICS[metric].title
-    against = " or ".join(_COLUMNS[name] for name in fronts)
-    more = " (first and second star)" if len(fronts) > 1 else ""
-    lines.append(f"* Pareto-optimal: no other has as much {title} and {against}{more}, and more of one of them")
+    pairs = [f"{METRICS[metric].title} and {_COLUMNS[name]}" for name in fronts]
+    in_what = " (first star), in ".join(pairs) + " (second star)" * (len(pairs) > 1)
+    lines.append(f"* Pareto-optimal in {in_what}: no other is as good in both and better in one")
     return lines
 
 

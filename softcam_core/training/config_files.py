@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,21 @@ def merged(layers: Iterable[Mapping[str, Any]]) -> Settings:
     return result
 
 
+def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """``{"training": {"lr": 0.001}}`` -> ``("training.lr", 0.001)`` and so on."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def changed(before: TrainingConfig, now: TrainingConfig) -> list[str]:
+    """Names of settings that differ and decide what is learnt."""
+    old, new = (dict(flat(config.model_dump(mode="json", exclude={"hardware"}))) for config in (before, now))
+    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+
+
 def make_config(settings: Mapping[str, Any], source: Path | str = "settings") -> TrainingConfig:
     """Check settings and add the defaults; mean, std and input follow the architecture where they are not given.
 
@@ -164,15 +179,18 @@ def to_yaml(config: TrainingConfig, *, explained: bool = False) -> str:
 
 def _section(section: BaseModel, indent: str) -> list[str]:
     lines: list[str] = []
-    meanings = _attributes(type(section))
+    meanings, told = _attributes(type(section)), ""
     for name, value in section.model_dump(mode="json").items():
-        text = meanings.get(name, "")
-        lines += textwrap.wrap(
-            text, _WIDTH - len(indent), initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
-        )
         inner = getattr(section, name)
-        if isinstance(inner, BaseModel):
-            lines += ["", f"{indent}{name}:", *_section(inner, indent + "  ")]
+        is_section = isinstance(inner, BaseModel)
+        text = (inspect.getdoc(inner) or "").partition("\n")[0] if is_section else meanings.get(name, "")
+        lines += [""] if is_section else []
+        if text != told:  # what belongs together is explained once
+            mark = f"{indent}# "
+            lines += textwrap.wrap(text, _WIDTH - len(indent), initial_indent=mark, subsequent_indent=mark)
+        told = text
+        if is_section:
+            lines += [f"{indent}{name}:", *_section(inner, indent + "  ")]
         else:
             # In flow style a value is one line, however long.
             written = yaml.safe_dump({name: value}, default_flow_style=True, width=10**6, allow_unicode=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -55,8 +56,8 @@ def evaluate(
     between : callable, optional
         Called after each batch, in each process equally often, so that the processes may talk to each other there.
     """
-    own = list(range(len(dataset)))[fabric.global_rank :: fabric.world_size]
-    size = config.training.batch_size
+    shares = [range(rank, len(dataset), fabric.world_size) for rank in range(fabric.world_size)]
+    own, size = list(shares[fabric.global_rank]), config.training.batch_size
     batches = [[Draw(index, None) for index in own[i : i + size]] for i in range(0, len(own), size)]
     memory_format = torch.channels_last if config.hardware.channels_last else torch.contiguous_format
     found = [torch.zeros(0, len(model.card.class_names))]  # a small set may leave a process without images
@@ -66,7 +67,8 @@ def evaluate(
             found.append(model(images).logits.float().cpu())
             if between is not None:
                 between()
-        if between is not None and len(batches) < -(--(-len(dataset) // fabric.world_size) // size):
+        # The first share is the longest, by one image.
+        if between is not None and len(batches) < math.ceil(len(shares[0]) / size):
             between()
     logits = gather_rows(fabric, torch.cat(found), len(dataset), torch.tensor(own, dtype=torch.int64))
     labels = torch.tensor([sample.label for sample in dataset.samples])

@@ -104,7 +104,7 @@ class Loop:
         if config.training.ema is not None:
             averaging = get_ema_multi_avg_fn(config.training.ema)
             self.ema = AveragedModel(self.model, multi_avg_fn=averaging, use_buffers=True)
-        self.progress = Progress()
+        self.progress = Progress(images=len(datasets["train"]))
         self.batch_size, self.accumulate = config.training.batch_size, config.training.accumulate
         if state is not None:
             self._restore(state)
@@ -342,6 +342,9 @@ class Loop:
         self._tell_checkpoint("resume", self.folder.resume.name, self.progress.epoch)
 
     def _restore(self, state: RunState) -> None:
+        if state.progress.images != self.progress.images:
+            reason = f"began with {state.progress.images} training images, and there are {self.progress.images} now"
+            raise SettingsError(self.folder.path, reason, "Bring the data back as it was, or start a new run.")
         self.progress = copy.deepcopy(state.progress)
         self.model.load_state_dict(state.tensors["model"])
         self.optimizer.load_state_dict(state.tensors["optimizer"])

@@ -20,7 +20,7 @@ from softcam_core.models.card import ModelCard
 from softcam_core.models.checkpoint import read_card
 from softcam_core.notice import NOTICE
 from softcam_core.resources import resource
-from softcam_core.training.config_files import load_settings, make_config
+from softcam_core.training.config_files import flat, load_settings, make_config
 from softcam_core.training.events import EndEvent, ErrorEvent, Event, StartEvent, WarningEvent, read_events
 from softcam_core.training.intervals import Interval, bootstrap_intervals
 from softcam_core.training.metrics import METRICS, Measurement, measure
@@ -276,23 +276,15 @@ def _changed(settings: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     required = {"data": {"path": settings["data"].get("path")}}
     architecture = settings.get("model", {}).get("architecture")
     model = {"model": {"architecture": architecture}} if architecture else {}
-    defaults = dict(_flat(make_config(required | model).model_dump(mode="json")))
+    defaults = dict(flat(make_config(required | model).model_dump(mode="json")))
     defaults["data.path"] = None
     if architecture:
         defaults["model.architecture"] = None
     return [
         (name, _written(_without_folders(value)), "" if defaults.get(name) is None else _written(defaults[name]))
-        for name, value in _flat(settings)
+        for name, value in flat(settings)
         if value != defaults.get(name)
     ]
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _written(value: Any) -> str:  # noqa: ANN401
@@ -319,7 +311,5 @@ def _environment(path: Path) -> list[tuple[str, str]]:
     except (OSError, ValueError) as error:
         raise SettingsError(path, f"cannot be read ({error})", "Delete it to report without it.") from error
     return [
-        (name, value if isinstance(value, str) else _written(value))
-        for name, value in _flat(found)
-        if value is not None
+        (name, value if isinstance(value, str) else _written(value)) for name, value in flat(found) if value is not None
     ]

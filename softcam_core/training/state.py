@@ -74,6 +74,8 @@ class Progress:
         Steps of the run so far.
     step_size : int
         Images a step; a resumed run keeps it, whatever its number of processes.
+    images : int
+        Size of the training set, which the order of an epoch depends on.
     seen : int
         Training images of this epoch that `sums` holds.
     sums : dict
@@ -92,6 +94,7 @@ class Progress:
     position: int = 0
     step: int = 0
     step_size: int = 0
+    images: int = 0
     seen: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0

@@ -92,7 +92,7 @@ def training_throughput(
     rounds : int
         How often each source has its turn; which comes first changes from round to round.
     steps : int, optional
-        Of each turn; fewer where there are not enough images. By default 4 on the CPU and 64 elsewhere, where reading
+        Of each turn; fewer where there are not enough images. By default 2 on the CPU and 64 elsewhere, where reading
         processes are ahead of the network, and filling them up anew for each turn must not count much.
     on_round : callable
         Called after each round.
@@ -107,7 +107,7 @@ def training_throughput(
     config = _steady(config, rounds)
     fabric = make_fabric(config.hardware, {})
     if steps is None:
-        steps = 4 if fabric.device.type == "cpu" else 64
+        steps = 2 if fabric.device.type == "cpu" else 64
     devices = [fabric.device] if fabric.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), tempfile.TemporaryDirectory(prefix="softcam-") as temporary:
         loops = _make_loops(config, fabric, steps, Path(temporary))

@@ -30,7 +30,7 @@ from softcam_core.models.initialisation import initialise
 from softcam_core.models.softcam import SoftCAM
 from softcam_core.training import events
 from softcam_core.training.config import TrainingConfig
-from softcam_core.training.config_files import to_yaml, with_absolute_paths
+from softcam_core.training.config_files import changed, load_settings, make_config, to_yaml, with_absolute_paths
 from softcam_core.training.environment import environment
 from softcam_core.training.loop import Listener, Loop, Stopped
 from softcam_core.training.memory import is_out_of_memory
@@ -134,6 +134,8 @@ def train(
         elif config.model.init is not None:
             initialise(model, config.model.init)
         notes = list(manifest.notes)
+        if state is not None and (other := changed(make_config(load_settings(folder.config)), config)):
+            notes.append(f"the run goes on with other settings than it began with: {', '.join(other)}")
         datasets = read_images(config, manifest, fabric, on_read, notes.append)
         check_what_is_left(manifest, datasets)
         statistics = datasets["train"].statistics

@@ -65,11 +65,11 @@ def test_channels_last_weights_are_saved_as_they_are(compact_model: SoftCAM, mod
 def test_saving_replaces_as_a_whole(compact_model: SoftCAM, model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = model_file.read_bytes()
 
-    def full_disk(tensors, path, metadata) -> None:
-        Path(path).write_bytes(b"half")
+    def full_disk(path: Path, content: bytes) -> None:
+        path.write_text("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(safetensors.torch, "save_file", full_disk)
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(CheckpointError, match=r"cannot be written.*No space left"):
         save_model(compact_model, model_file)
     assert model_file.read_bytes() == before

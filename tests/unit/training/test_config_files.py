@@ -1,12 +1,15 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from softcam_core.errors import SettingsError
 from softcam_core.imaging.preprocessing import IMAGENET_MEAN
 from softcam_core.training.config import TrainingConfig
 from softcam_core.training.config_files import (
+    _attributes,
     load_preset,
     load_settings,
     make_config,
@@ -67,13 +70,21 @@ def test_a_configuration_survives_its_file(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_explained() -> None:
-    lines = to_yaml(made(), explained=True).splitlines()
-    for number, line in enumerate(lines):
-        name, colon, _ = line.strip().partition(":")
-        if colon and name.isidentifier():
-            above = next(text for text in reversed(lines[:number]) if text.strip())
-            is_section_of_ours = line.endswith(":") or above.strip().startswith("#")
-            assert is_section_of_ours, f"{name} has no explanation"
+    def sections(section: BaseModel) -> Iterator[BaseModel]:
+        yield section
+        for name in type(section).model_fields:
+            if isinstance(value := getattr(section, name), BaseModel):
+                yield from sections(value)
+
+    text = to_yaml(made(), explained=True).replace("# ", "").split()
+    for section in sections(made()):
+        meanings = _attributes(type(section))
+        for name in type(section).model_fields:
+            is_section = isinstance(getattr(section, name), BaseModel)
+            meaning = (type(section).__doc__ if is_section else meanings[name]).split()
+            assert meaning
+            if not is_section:
+                assert any(text[i : i + len(meaning)] == meaning for i in range(len(text))), name
 
 
 def test_normalisation_follows_the_architecture_where_it_is_not_given() -> None:

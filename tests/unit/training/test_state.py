@@ -12,7 +12,7 @@ from softcam_core.training.state import EpochRecord, Progress, RunState, load_st
 
 def some_state() -> RunState:
     record = EpochRecord(1, 8, 1e-3, {"loss": 0.5, "l1": 0.1}, {"loss": 0.4, "auc": 0.9}, 2.5)
-    progress = Progress(1, 12, 11, 4, 12, {"loss": 3.0}, 0.7, Plateau(0.1, 2), 1, 1, [record])
+    progress = Progress(1, 12, 11, 4, 90, 12, {"loss": 3.0}, 0.7, Plateau(0.1, 2), 1, 1, [record])
     optimizer = {"state": {0: {"step": torch.tensor(3.0), "exp_avg": torch.ones(2)}}, "param_groups": [{"lr": 0.1}]}
     return RunState(progress, '{"name": "m"}', {"model": {"w": torch.arange(3.0)}, "optimizer": optimizer})
 

@@ -344,6 +344,25 @@ def test_what_was_never_begun_cannot_go_on(quick: Make, tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_a_run_that_goes_on_with_other_settings_says_so(quick: Make, tmp_path: Path) -> None:
+    listen, stop = stop_after(3)
+    with pytest.raises(Stopped):
+        train(quick(training(epochs=2)), tmp_path, listeners=[listen], should_stop=stop)
+    train(quick(training(epochs=2, lr=1e-4), {"hardware": {"workers": 0}}), tmp_path, resume=True)
+    warnings = [e.message for e in read_events(tmp_path / "events.jsonl") if isinstance(e, WarningEvent)]
+    assert warnings == ["the run goes on with other settings than it began with: training.lr"]
+
+
+def test_a_run_cannot_go_on_with_other_data(quick: Make, table, tmp_path: Path) -> None:
+    rows = table(lambda split, label, i: True)
+    listen, stop = stop_after(3)
+    with pytest.raises(Stopped):
+        train(quick({"data": {"path": rows}}), tmp_path / "run", listeners=[listen], should_stop=stop)
+    rows.write_text("\n".join(line for i, line in enumerate(rows.read_text().splitlines()) if i != 3))
+    with pytest.raises(SettingsError, match="began with 64 training images, and there are 63 now"):
+        train(quick({"data": {"path": rows}}), tmp_path / "run", resume=True)
+
+
 def test_loss_that_is_not_finite_stops_at_once_and_keeps_what_was_good(quick: Make, tmp_path: Path) -> None:
     with pytest.raises(NotFiniteError, match=r"not a finite number in epoch 1.*lower learning rate"):
         train(quick(training(lr=1e30, epochs=2)), tmp_path / "run")
