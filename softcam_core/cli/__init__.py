@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from softcam_core import __version__
 from softcam_core.cli import bench, convert, explain, export, info, phantoms, sweep, train
-from softcam_core.cli.exits import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNUSABLE
+from softcam_core.cli.exits import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNUSABLE, process_rank
 from softcam_core.errors import BorderError
 from softcam_core.notice import NOTICE
 
@@ -49,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.run(args) or EXIT_OK)
     except BorderError as error:
         # One of several processes may be the only one that fails.
-        rank = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))
-        who = f" (process {rank})" if rank != "0" else ""
+        rank = process_rank()
+        who = f" (process {rank})" if rank else ""
         print(f"softcam{who}: error: {error}", file=sys.stderr)
         return EXIT_UNUSABLE
     except KeyboardInterrupt:

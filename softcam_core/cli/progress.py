@@ -9,6 +9,7 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
+from softcam_core.cli.exits import process_rank
 from softcam_core.training import events
 
 _SHOWN = ("train_loss", "val_loss", "val_auc", "val_accuracy")
@@ -26,6 +27,11 @@ class TrainingProgress:
         The validation figure that decides, always shown.
     stream : file
         Standard error by default.
+
+    Attributes
+    ----------
+    has_begun : bool
+        Whether the run's folder is its own by now.
     """
 
     def __init__(self, checkpoint: Path, select: str, stream: IO[str] | None = None) -> None:
@@ -33,12 +39,17 @@ class TrainingProgress:
         self._stream = stream or sys.stderr
         self._is_terminal = self._stream.isatty()
         self._shown = tuple(dict.fromkeys((*_SHOWN, f"val_{select}")))
+        self.has_begun = False
+        self._speaks = process_rank() == 0
         self._bar: Any = None
         self._epochs = self._done = 0
+        self._select, self._last = f"val_{select}", ""
         self._last_line = time.monotonic()
 
     def read(self, done: int, total: int) -> None:
-        """Show how many images of all were looked through."""
+        """Show how many images of all were looked through, in the first of several processes."""
+        if not self._speaks:
+            return
         if self._is_terminal:
             if self._bar is None:
                 self._bar = self._new_bar("reading images", total, "image")
@@ -52,11 +63,13 @@ class TrainingProgress:
         """Show what happened."""
         match event:
             case events.StartEvent():
+                self.has_begun = True
                 self._epochs = event.epochs
                 counts = ", ".join(f"{count} {split}" for split, count in event.config["images"].items())
                 shared = f", {event.processes} processes" if event.processes > 1 else ""
                 self._line(f"{event.run}: {counts} images, {event.device}{shared}")
                 if event.resumed_from is not None:
+                    self._done = event.resumed_from // event.steps_per_epoch
                     self._line(f"going on from step {event.resumed_from}")
             case events.StepEvent():
                 self._step(event)
@@ -64,8 +77,10 @@ class TrainingProgress:
                 self._close_bar()
                 self._done = event.epoch
                 figures = {name: event.metrics.get(name) for name in self._shown}
-                text = "  ".join(f"{n.replace('_', ' ')} {v:.4f}" for n, v in figures.items() if v is not None)
+                text = "  ".join(f"{_title(n)} {v:.4f}" for n, v in figures.items() if v is not None)
                 best = "  best so far" if event.is_best else ""
+                if (figure := figures[self._select]) is not None:
+                    self._last = f", {_title(self._select)} {figure:.4f}"
                 self._line(f"epoch {event.epoch}/{self._epochs}  {text}  {event.seconds:.1f} s{best}")
             case events.WarningEvent():
                 self._line(f"warning: {event.message}")
@@ -78,7 +93,7 @@ class TrainingProgress:
         """What the run gave, on standard output."""
         print(f"best epoch {event.best_epoch} of {self._done}: {self._checkpoint}")
         for name, value in event.metrics.items():
-            print(f"  {name.replace('_', ' ')}: {value:.4f}")
+            print(f"  {_title(name)}: {value:.4f}")
 
     def close(self) -> None:
         """Take the bar away."""
@@ -91,7 +106,8 @@ class TrainingProgress:
                 each = event.steps // self._epochs
                 self._bar = self._new_bar(f"epoch {event.epoch}/{self._epochs}", each, "step")
                 self._bar.initial = self._bar.n = (event.step - 1) - each * (event.epoch - 1)
-            self._bar.set_postfix_str(f"loss {loss}, whole run {_duration(event.seconds_left)} left", refresh=False)
+            left = f"whole run {_duration(event.seconds_left)} left"
+            self._bar.set_postfix_str(f"loss {loss}{self._last}, {left}", refresh=False)
             self._bar.update()
         elif self._is_time():
             left = _duration(event.seconds_left)
@@ -113,6 +129,10 @@ class TrainingProgress:
         self._close_bar()
         print(text, file=self._stream, flush=True)
         self._last_line = time.monotonic()
+
+
+def _title(figure: str) -> str:
+    return figure.replace("_", " ")
 
 
 def _duration(seconds: float | None) -> str:

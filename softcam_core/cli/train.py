@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softcam_core.cli.exits import EXIT_INTERRUPTED
+from softcam_core.cli.exits import EXIT_INTERRUPTED, process_rank
 from softcam_core.cli.signals import noted_signals
 from softcam_core.errors import SettingsError
 
@@ -31,7 +32,7 @@ _SHORT: dict[str, tuple[str, dict[str, Any]]] = {
     "--root": ("data.root", {"metavar": "DIR", "help": "folder of the images (that of the table)"}),
     "--classes": ("data.class_names", {"metavar": "A,B,...", "help": "class names for labels 0, 1, ... (the labels)"}),
     "--skip-bad": ("skip_bad", {"action": "store_true", "help": "leave out images that cannot be read"}),
-    "--name": ("model.name", {"help": "what to call the model (the architecture)"}),
+    "--name": ("model.name", {"metavar": "NAME", "help": "what to call the model (the architecture)"}),
     "--arch": ("model.architecture", {"metavar": "NAME", "help": "compact, resnet50, ..."}),
     "--init": ("model.init", {"metavar": "FILE", "help": "weights that the features start from; or imagenet"}),
     "--output-stride": (
@@ -54,13 +55,16 @@ _SHORT: dict[str, tuple[str, dict[str, Any]]] = {
             "its own with --init and measured without",
         },
     ),
-    "--epochs": ("training.epochs", {"type": int, "help": "(10)"}),
-    "--batch-size": ("training.batch_size", {"type": int, "help": "images in a process at a time (16)"}),
-    "--lr": ("training.lr", {"type": float, "help": "learning rate at its height (3e-4)"}),
+    "--epochs": ("training.epochs", {"type": int, "metavar": "N", "help": "(10)"}),
+    "--batch-size": (
+        "training.batch_size",
+        {"type": int, "metavar": "N", "help": "images in a process at a time (16)"},
+    ),
+    "--lr": ("training.lr", {"type": float, "metavar": "X", "help": "learning rate at its height (3e-4)"}),
     "--optimizer": ("training.optimizer", {"choices": ("adamw", "adam", "sgd"), "help": "(adamw)"}),
-    "--weight-decay": ("training.weight_decay", {"type": float, "help": "(5e-4)"}),
-    "--l1": ("loss.l1", {"type": float, "help": "weight of the evidence's sum of absolute values (0)"}),
-    "--l2": ("loss.l2", {"type": float, "help": "weight of the evidence's Euclidean norm (0)"}),
+    "--weight-decay": ("training.weight_decay", {"type": float, "metavar": "X", "help": "(5e-4)"}),
+    "--l1": ("loss.l1", {"type": float, "metavar": "X", "help": "weight of the evidence's sum of absolute values (0)"}),
+    "--l2": ("loss.l2", {"type": float, "metavar": "X", "help": "weight of the evidence's Euclidean norm (0)"}),
     "--penalty-warmup": (
         "loss.penalty_warmup",
         {"type": int, "metavar": "EPOCHS", "help": "epochs in which l1 and l2 rise from 0 (0)"},
@@ -73,9 +77,9 @@ _SHORT: dict[str, tuple[str, dict[str, Any]]] = {
         "augmentation.flip_horizontal",
         {"action": "store_const", "const": 0.0, "help": "do not mirror left and right"},
     ),
-    "--seed": ("seed", {"type": int, "help": "(0)"}),
-    "--device": ("hardware.device", {"help": "auto, cpu, cuda or cuda:N (auto)"}),
-    "--workers": ("hardware.workers", {"type": int, "help": "processes that read images"}),
+    "--seed": ("seed", {"type": int, "metavar": "N", "help": "(0)"}),
+    "--device": ("hardware.device", {"metavar": "NAME", "help": "auto, cpu, cuda or cuda:N (auto)"}),
+    "--workers": ("hardware.workers", {"type": int, "metavar": "N", "help": "processes that read images"}),
     "--auto-batch": ("hardware.auto_batch", {"action": "store_true", "help": "smaller batches if the memory is"}),
 }
 
@@ -162,7 +166,8 @@ def _train(config: TrainingConfig, out: Path, *, overwrite: bool = False, resume
     from softcam_core.training.run_folder import RunFolder
     from softcam_core.training.trainer import train
 
-    show = TrainingProgress(RunFolder(out).best, config.training.select)
+    folder = RunFolder(out)
+    show = TrainingProgress(folder.best, config.training.select)
     with noted_signals() as asked:
 
         def on_read(done: int, total: int) -> None:
@@ -180,8 +185,15 @@ def _train(config: TrainingConfig, out: Path, *, overwrite: bool = False, resume
                 should_stop=lambda: bool(asked),
                 on_read=on_read,
             )
-        except Stopped:
-            print(f"softcam: stopped. Go on with: softcam train --resume {out}", file=sys.stderr)
+        except KeyboardInterrupt as stop:
+            # What was there before this run began is not this run's.
+            can_go_on = folder.resume.exists() and (resume or show.has_begun)
+            if not isinstance(stop, Stopped) and not can_go_on:
+                raise
+            if process_rank() == 0:
+                where = "" if isinstance(stop, Stopped) else " from the last checkpoint"
+                command = f"softcam train --resume {shlex.quote(str(out))}"
+                print(f"softcam: stopped. Go on{where} with: {command}", file=sys.stderr)
             return EXIT_INTERRUPTED
         finally:
             show.close()

@@ -147,7 +147,7 @@ class _Assembly:
         patient_record, split = self._first_of_patient.setdefault(sample.patient, (record, sample.split))
         if split != sample.split and first is sample:
             where = f"in {sample.split} here and in {split} in {patient_record.place}"
-            found.append(f"patient {sample.patient} is {where}")
+            found.append(f"its patient is {where}")  # no identifiers where they may be logged
 
     def _named(self, label: int | tuple[int, ...]) -> str:
         if isinstance(label, int):

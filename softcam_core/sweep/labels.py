@@ -11,16 +11,18 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _DIRECTIONS = 16
-_RINGS = 9
+_RINGS = 14
+_PASSES = 3
 _RING = 0.7  # heights of a label from ring to ring
-_CROSSING = 0.03
-_FARTHER = 0.02  # what a ring costs, in areas of a label: less than any overlap that can be seen
+_CROSSING = 0.015  # what crossing a line costs, in areas of a label
+_FARTHER = 0.005  # what a ring costs: less than any overlap that can be seen
 
 
 def place_labels(points: Floats, sizes: Floats, bounds: Sequence[float], gap: float, lines: Floats) -> Floats:
     """Put a label near each point, off the other points and labels where there is room.
 
-    Labels are placed one after the other, those of crowded points first, each where it overlaps least.
+    Labels are placed one after the other, those of crowded points first, each where it overlaps least, as near as can
+    be.
 
     Parameters
     ----------
@@ -40,20 +42,23 @@ def place_labels(points: Floats, sizes: Floats, bounds: Sequence[float], gap: fl
     ndarray, (N, 2)
         Centres of the labels.
     """
-    count = len(points)
-    centres = np.zeros((count, 2))
-    taken = [_box(point, np.full(2, 2 * gap)) for point in points]
-    for i in _crowded_first(points, sizes):
+    centres = points.astype(np.float64)
+    dots = np.array([_box(point, np.full(2, 2 * gap)) for point in points])
+    placed: dict[int, Floats] = {}
+    # The first labels did not know of the last ones, so they are asked again.
+    for i in _crowded_first(points, sizes) * _PASSES:
         # Its own point is kept free by the distance it is placed at.
-        obstacles = np.array(taken[:i] + taken[i + 1 :]).reshape(-1, 4)
+        labels = [box for other, box in placed.items() if other != i]
+        obstacles = np.concatenate([np.delete(dots, i, axis=0), np.array(labels).reshape(-1, 4)])
         options = _around(points[i], sizes[i], gap)
         boxes = np.concatenate([options - sizes[i] / 2, options + sizes[i] / 2], axis=1)
         overlaps = _overlaps(boxes, obstacles).sum(1) + sizes[i].prod() - _overlaps(boxes, np.array([bounds]))[:, 0]
         rings = np.repeat(np.arange(_RINGS), _DIRECTIONS)
         crossed = np.any(np.all((lines > boxes[:, None, :2]) & (lines < boxes[:, None, 2:]), axis=-1), axis=1)
-        best = int(np.argmin(overlaps / sizes[i].prod() + _FARTHER * rings + _CROSSING * crossed))
-        centres[i] = options[best]
-        taken.append(boxes[best])
+        # Rounded: options that are equal but for rounding are taken in their order.
+        costs = np.round(overlaps / sizes[i].prod() + _FARTHER * rings + _CROSSING * crossed, 6)
+        best = int(np.argmin(costs))
+        centres[i], placed[i] = options[best], boxes[best]
     return centres
 
 

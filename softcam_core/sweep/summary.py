@@ -38,7 +38,7 @@ def describe(records: Sequence[TrialRecord], metric: str, tolerance: float) -> s
         if best is None:
             continue
         rule = f"{title} within {tolerance:g} of the best {METRICS[metric].title} on validation images"
-        lines.append(f"{rule}: {_numbers(best)}\n  --set loss.l1={best.l1!r} --set loss.l2={best.l2!r}")
+        lines.append(f"{rule}: {_numbers(best)}\n  --set loss.l1={_exact(best.l1)} --set loss.l2={_exact(best.l2)}")
     return "\n".join(lines)
 
 
@@ -69,3 +69,9 @@ def _numbers(candidate: Candidate) -> str:
 def _figure(candidate: Candidate, name: str) -> str:
     value = candidate.figures.get(name)
     return "" if value is None else f"{value:.4f}"
+
+
+def _exact(value: float) -> str:
+    """A number as short as possible, but the same number when it is read."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)

@@ -128,7 +128,7 @@ def read_images(
 
     def read() -> None:
         count["images"] += 1
-        if on_read is not None and fabric.is_global_zero:
+        if on_read is not None:
             on_read(count["images"], len(manifest.samples))
 
     datasets: dict[Split, ImageDataset] = {}

@@ -122,3 +122,11 @@ def total(fabric: Fabric, values: Tensor) -> Tensor:
 def anyone(fabric: Fabric, flag: bool) -> bool:
     """True in every process where it is in one."""
     return bool(total(fabric, torch.tensor(float(flag), device=fabric.device)) > 0)
+
+
+def has_lost_process(error: RuntimeError, fabric: Fabric) -> bool:
+    """True where the error says that another process of the run is gone."""
+    # Gloo raises plain RuntimeErrors.
+    signs = ("gloo", "Gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
+    is_told = isinstance(error, torch.distributed.DistError) or any(sign in str(error) for sign in signs)
+    return fabric.world_size > 1 and is_told

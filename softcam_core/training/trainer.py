@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from lightning_fabric import Fabric
 
 from softcam_core import __version__
 from softcam_core.data.checks import check_for_training
@@ -44,11 +45,13 @@ from softcam_core.training.preparation import (
     make_losses,
     read_images,
 )
-from softcam_core.training.processes import make_fabric
+from softcam_core.training.processes import has_lost_process, make_fabric
 from softcam_core.training.report import write_report
 from softcam_core.training.run_folder import RunFolder
 from softcam_core.training.state import EpochRecord, RunState, load_state
 from softcam_core.training.tensorboard import TensorBoard
+
+_PROCESS_DIED = "another process of this run has died"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ def train(
     should_stop : callable
         Asked between steps; where it says True, the run's state is written and `Stopped` raised.
     on_read : callable, optional
-        Called with the number of images read and of all, while the data is looked through.
+        Called with the number of images read and of all, while the data is looked through; in each process.
 
     Raises
     ------
@@ -124,6 +127,7 @@ def train(
     # The caller's random numbers go on as if nothing had happened.
     devices = [fabric.device] if fabric.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), contextlib.ExitStack() as stack:
+        stack.enter_context(_losses_of_processes(fabric, folder))
         manifest = read_source(config.data)
         check_for_training(manifest)
         check_settings(config, manifest)
@@ -157,6 +161,17 @@ def train(
         losses = make_losses(config, manifest, datasets["train"])
         loop = Loop(config, fabric, model, datasets, losses, folder, told, should_stop, state)
         return _run(loop, state, notes)
+
+
+@contextlib.contextmanager
+def _losses_of_processes(fabric: Fabric, folder: RunFolder) -> Iterator[None]:
+    """What is said where another process is gone before there is a loop."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not has_lost_process(error, fabric):
+            raise
+        raise SettingsError(folder.path, _PROCESS_DIED, "See what that process said.") from error
 
 
 def _run(loop: Loop, state: RunState | None, notes: Sequence[str]) -> TrainingResult:
@@ -249,8 +264,8 @@ def _explained(error: RuntimeError, loop: Loop) -> SettingsError | None:
     if is_out_of_memory(error):
         reason = f"the memory of {loop.fabric.device} is too small for batches of {loop.batch_size}"
         return OutOfMemoryError(loop.folder.path, reason, "Use --auto-batch, a smaller --batch-size or --shorter-side.")
-    if loop.fabric.world_size > 1 and any(sign in str(error) for sign in ("peer", "gloo", "NCCL", "Gloo")):
-        return SettingsError(loop.folder.path, "another process of this run has died", f"{again}.")
+    if has_lost_process(error, loop.fabric):
+        return SettingsError(loop.folder.path, _PROCESS_DIED, f"{again}.")
     if "DataLoader worker" in str(error):
         reason = f"a process that reads images has died ({str(error).splitlines()[0]})"
         return SettingsError(loop.folder.path, reason, f"{again}, with fewer of them: --set hardware.workers=0.")

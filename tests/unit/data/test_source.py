@@ -192,7 +192,7 @@ def test_splits_are_not_drawn_beside_a_column_that_looks_like_them(tmp_path: Pat
 def test_patients_in_two_splits_are_refused_or_left_out(tmp_path: Path) -> None:
     text = "image,label,split,who\na.png,x,train,p\nb.png,x,test,p\nc.png,x,val,q\nd.png,x,train,r\ne.png,x,train,p\n"
     message = table_refusal(tmp_path, text, patient_column="who")
-    assert "row 3: patient p is in test here and in train in row 2" in message
+    assert "row 3: its patient is in test here and in train in row 2" in message
     assert "1 problem:" in message
     twice = "image,label,split,who\na.png,x,train,p\na.png,x,test,p\n"
     assert "1 problem:" in table_refusal(tmp_path, twice, patient_column="who")  # said of the image, not again of p

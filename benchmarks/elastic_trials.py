@@ -1,0 +1,206 @@
+"""The trials of the elastic-net study: data, coefficients, training, and what is measured of a trained network."""
+
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from softcam_core.data.phantom_files import Kind
+
+SEEDS = (0, 1, 2)
+BLACK_BOX_SEEDS = tuple(seed + 100 for seed in SEEDS)  # trained apart from the dense SoftCAM, which has no penalty too
+POSITIVE, NEGATIVE = 1, 0
+
+
+@dataclass(frozen=True)
+class Phantoms:
+    """A data set and the network for it; training phantoms of the demo have other seeds."""
+
+    kind: Kind
+    title: str
+    network: str
+    seed: int
+    count: int
+    size: int
+    splits: tuple[float, float, float]
+    settings: dict[str, Any]
+
+
+DATA = {
+    data.kind: data
+    for data in (
+        Phantoms(
+            kind="fundus",
+            title="Small lesions: eyes",
+            network="SqueezeNet 1.1 from ImageNet weights, input 192 px",
+            seed=4100,
+            count=1200,
+            size=192,
+            splits=(0.5, 1 / 6, 1 / 3),
+            settings={
+                "model": {"architecture": "squeezenet1_1"},
+                "preprocessing": {"shorter_side": 192},
+                "training": {"epochs": 6, "lr": 3e-4, "lr_warmup": 0.5},
+                "loss": {"penalty_warmup": 3},
+            },
+        ),
+        Phantoms(
+            kind="chest",
+            title="Large lesions: chests",
+            network="the compact network from scratch, input 96 px",
+            seed=4200,
+            count=1200,
+            size=192,
+            splits=(0.5, 1 / 6, 1 / 3),
+            settings={
+                "model": {"architecture": "compact"},
+                "preprocessing": {"shorter_side": 96},
+                "training": {"epochs": 9, "lr": 2e-3},
+                "loss": {"penalty_warmup": 3},
+            },
+        ),
+    )
+}
+# (l1, l2) of --search.
+CANDIDATES = {
+    "fundus": ((0.0, 0.0), (3e-5, 0.0), (1e-4, 0.0), (3e-4, 0.0), (0.0, 3e-4), (0.0, 1e-3)),
+    "chest": ((0.0, 0.0), (5e-5, 0.0), (1.5e-4, 0.0), (5e-4, 0.0), (0.0, 1e-3), (0.0, 3e-3)),
+}
+# Name, l1 and l2 of each variant, chosen on validation images: see the study's page.
+VARIANTS: dict[str, tuple[tuple[str, float, float], ...]] = {
+    "fundus": (("dense", 0.0, 0.0),),
+    "chest": (("dense", 0.0, 0.0),),
+}
+# The lasso's l1 that is compared with Grad-CAM.
+CHOSEN = {"fundus": 0.0, "chest": 0.0}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One network trained once; what it is called depends on what makes it, so that a changed one is trained anew."""
+
+    kind: Kind
+    l1: float
+    l2: float
+    seed: int
+
+    def settings(self, root: Path, init: Path) -> dict[str, Any]:
+        """For `softcam_core.training.config_files.make_config`."""
+        data = DATA[self.kind]
+        loss = {**data.settings["loss"], "l1": self.l1, "l2": self.l2}
+        if not (self.l1 or self.l2):
+            del loss["penalty_warmup"]
+        starts = {"init": init} if data.settings["model"]["architecture"] == "squeezenet1_1" else {}
+        return {
+            **data.settings,
+            "seed": self.seed,
+            "data": {"path": root / self.kind / "manifest.csv"},
+            "model": {**data.settings["model"], **starts},
+            "loss": loss,
+            "hardware": {"device": "cpu", "cache": root / "cache", "checkpoint_minutes": 60},
+        }
+
+    def folder(self, root: Path) -> Path:
+        """Where its run is."""
+        data = DATA[self.kind]
+        made_from = repr((data.seed, data.count, data.size, data.splits, data.settings)).encode()
+        name = f"{self.kind}_l1_{self.l1:g}_l2_{self.l2:g}_seed_{self.seed}_{hashlib.sha256(made_from).hexdigest()[:8]}"
+        return root / "runs" / name
+
+
+def trials_of(kind: Kind) -> list[Trial]:
+    """All trials of a data set, the black box's first."""
+    return [Trial(kind, 0.0, 0.0, seed) for seed in BLACK_BOX_SEEDS] + [
+        Trial(kind, l1, l2, seed) for _, l1, l2 in VARIANTS[kind] for seed in SEEDS
+    ]
+
+
+def measured(trial: Trial, split: str, root: Path) -> dict[str, np.ndarray]:
+    """What `run_trial` wrote: `labels`, `scores`, `gini` and `near_zero` of N images, the others of M with lesions."""
+    with np.load(trial.folder(root) / f"measured_{split}.npz") as file:
+        return dict(file)
+
+
+def run_trial(trial: Trial, split: str, root: Path, init: Path) -> str:
+    """Train and measure, as far as it has not been done before; says what was."""
+    import torch
+
+    from softcam_core.training.config_files import make_config
+    from softcam_core.training.trainer import train
+
+    torch.set_num_threads(1)
+    folder = trial.folder(root)
+    out = folder / f"measured_{split}.npz"
+    if out.exists():
+        return f"{folder.name}: kept"
+    start = time.monotonic()
+    trained = folder / "seconds"
+    if not trained.exists():
+        train(make_config(trial.settings(root, init)), folder, overwrite=True)
+        trained.write_text(f"{time.monotonic() - start:.1f}")
+    start = time.monotonic()
+    found = judge(folder / "best.safetensors", root / trial.kind / "manifest.csv", split)
+    found["seconds"] = np.array(time.monotonic() - start + float(trained.read_text()))
+    part = out.with_suffix(".part.npz")
+    np.savez(part, **found)
+    part.replace(out)
+    return f"{folder.name}: AUC {float(found['auc']):.4f}, {float(found['seconds']):.0f} s"
+
+
+def judge(model_file: Path, manifest: Path, split: str) -> dict[str, np.ndarray]:
+    """Measure a network on a split.
+
+    Maps are the class against the other one, evidence and Grad-CAM alike, and what is positive in them counts; a map
+    without any has no mass in the lesion.
+    """
+    import cv2
+    import torch
+
+    import softcam_core as sc
+    from softcam_core.data.manifest import read_manifest
+    from softcam_core.evaluation.localization import pointing_hit, relevance_mass
+    from softcam_core.evaluation.sparsity import gini_index, near_zero_share
+    from softcam_core.explainers.cam import grad_cam
+
+    model = sc.load_model(model_file)
+    rng = np.random.default_rng(0)
+    images: dict[str, list[float]] = {name: [] for name in ("labels", "scores", "gini", "near_zero")}
+    lesions: dict[str, list[float]] = {"area": []}
+    for sample in read_manifest(manifest).split(split):
+        image = sc.read_image(sample.path)
+        explanation = sc.explain(model, image)
+        images["labels"].append(sample.label)
+        images["scores"].append(float(explanation.logits[POSITIVE] - explanation.logits[NEGATIVE]))
+        # All classes and cells of an image are one vector, as the penalty has it.
+        evidence = explanation.grid.reshape(-1, explanation.grid.shape[-1])
+        images["gini"].append(float(gini_index(evidence)))
+        images["near_zero"].append(float(near_zero_share(evidence)))
+        if sample.label != POSITIVE:
+            continue
+        mask = cv2.imread(str(sample.mask), cv2.IMREAD_GRAYSCALE) > 0
+        pixels = torch.from_numpy(model.card.preprocessing.apply(image).array)[None]
+        cams = grad_cam(model, pixels, relu=False)[0].numpy()
+        geometry, size = explanation.geometry, explanation.grid.shape[1:]
+        annotated = np.zeros(size)
+        for row, column in np.argwhere(mask):
+            cell = geometry.cell_at(row + 0.5, column + 0.5, size)
+            if cell is not None:
+                annotated[cell] += 1
+        maps = {
+            "": explanation.map_of(POSITIVE, NEGATIVE),
+            "cam_": cams[POSITIVE] - cams[NEGATIVE],
+            "published_cam_": np.maximum(cams[POSITIVE], 0),
+            "random_": rng.random(size),
+            "annotation_": annotated,
+        }
+        for name, grid in maps.items():
+            on_image = geometry.on_image(grid)
+            lesions.setdefault(f"{name}mass", []).append(float(np.nan_to_num(relevance_mass(on_image, mask))))
+            lesions.setdefault(f"{name}hit", []).append(float(pointing_hit(on_image, mask)))
+        lesions["area"].append(float(mask.mean()))
+    found = {name: np.array(values) for name, values in {**images, **lesions}.items()}
+    return found | {"auc": np.array(roc_auc_score(found["labels"], found["scores"]))}
