@@ -5,7 +5,7 @@ PYTEST := $(PY) -m pytest --basetemp=build/pytest -n auto --maxprocesses 4 --dis
 # Caches and settings of the programs stay in the checkout.
 BOX := XDG_CACHE_HOME=$(CURDIR)/build/cache XDG_CONFIG_HOME=$(CURDIR)/build/config XDG_DATA_HOME=$(CURDIR)/build/data
 
-.PHONY: help setup setup-dev demo test test-slow lint types check screenshots demo-model demo-cases study-demo study-nih bench-ui clean
+.PHONY: help setup setup-dev demo test test-slow lint types check screenshots demo-model demo-cases study-demo study-nih study-elastic bench-ui clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -59,6 +59,9 @@ study-demo: setup ## measure the demo model on unseen phantoms
 
 study-nih: setup ## train on real radiographs and measure (needs test data)
 	$(BOX) $(PY) benchmarks/study_nih.py
+
+study-elastic: setup ## compare dense, lasso, ridge and elastic SoftCAMs with Grad-CAM (needs test data)
+	$(BOX) $(PY) benchmarks/study_elastic.py
 
 bench-ui: setup ## measure the window's speed
 	$(BOX) QT_QPA_PLATFORM=offscreen $(PY) benchmarks/bench_ui.py

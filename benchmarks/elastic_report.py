@@ -1,6 +1,7 @@
 """Figures and text of the elastic-net study from what was measured of its trials."""
 
 import inspect
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,8 @@ def figures_of(kind: Kind, root: Path) -> dict[str, Any]:
     auc = cases.auc(black_box["scores"], drawn)
     cams = {prefix: cases.mean(black_box[f"{prefix}mass"], drawn) for prefix in BLACK_BOX_MAPS}
     stronger = max(cams, key=lambda prefix: cams[prefix][0])
+    hits = cases.mean(black_box[f"{stronger}hit"], drawn)
+    samples = {BLACK_BOX_MAPS[stronger]: {"AUC": auc, "mass in lesion": cams[stronger], "pointing game": hits}}
     rows: list[dict[str, Any]] = [
         {
             "variant": name,
@@ -78,7 +81,9 @@ def figures_of(kind: Kind, root: Path) -> dict[str, Any]:
     for name, l1, l2 in VARIANTS[kind]:
         found = load(l1, l2, SEEDS)
         drawn = cases.seeds(len(SEEDS))
-        own_auc, mass = cases.auc(found["scores"], drawn), cases.mean(found["mass"], drawn)
+        own_auc, mass, hit = cases.auc(found["scores"], drawn), *(cases.mean(found[k], drawn) for k in ("mass", "hit"))
+        if name == "dense" or (l1, l2) == (CHOSEN[kind], 0.0):
+            samples[name] = {"AUC": own_auc, "mass in lesion": mass, "pointing game": hit}
         rows.append(
             {
                 "variant": name,
@@ -89,10 +94,11 @@ def figures_of(kind: Kind, root: Path) -> dict[str, Any]:
                 "gini": figure(cases.mean(found["gini"], drawn)),
                 "near_zero": figure(cases.mean(found["near_zero"], drawn)),
                 "mass": figure(mass),
-                "hit": figure(cases.mean(found["hit"], drawn)),
+                "hit": figure(hit),
                 "mass_difference": figure(mass - cams[stronger]),
             }
         )
+    chosen = samples.pop("lasso")
     once = np.ones((RESAMPLES + 1, 1))
     for prefix, name in FLOORS.items():
         floors = {key: figure(cases.mean(black_box[f"{prefix}{key}"][:1], once)) for key in ("mass", "hit")}
@@ -104,6 +110,11 @@ def figures_of(kind: Kind, root: Path) -> dict[str, Any]:
         "lesions_share_of_image": figure(cases.mean(black_box["area"][:1], once)),
         "stronger_grad_cam": BLACK_BOX_MAPS[stronger],
         "rows": rows,
+        "chosen_l1": CHOSEN[kind],
+        "chosen_minus": {
+            name: {title: figure(chosen[title] - values) for title, values in other.items()}
+            for name, other in samples.items()
+        },
         "targets": targets_of(kind, rows),
     }
 
@@ -150,7 +161,7 @@ def write_report(report: dict[str, Any], path: Path) -> None:
     """Write the study as a page."""
     parts = [inspect.cleandoc(_HEAD).format(**report, seeds_each=len(report["seeds"]))]
     for kind, data in report["data"].items():
-        parts.append(f"## {DATA[kind].title}\n\n{_table(data)}\n\n{_summary(kind, data)}")
+        parts.append(f"## {DATA[kind].title}\n\n{_table(data)}\n\n{_summary(data)}")
     path.parent.mkdir(exist_ok=True)
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
@@ -166,34 +177,29 @@ def _table(data: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _summary(kind: Kind, data: dict[str, Any]) -> str:
+def _summary(data: dict[str, Any]) -> str:
     """What came out, for and against, from the figures alone."""
     networks = [row for row in data["rows"] if "l1" in row]
-    chosen = next(row for row in networks if not row["l2"] and row["l1"] == CHOSEN[kind])
-    dense = next(row for row in networks if row["variant"] == "dense")
-    cam = next(row for row in data["rows"] if row["variant"] == data["stronger_grad_cam"])
-    named = {"mass in lesion": "mass", "pointing game": "hit", "AUC": "auc"}
-    better = {True: [], False: []}
-    for other, name in ((cam, "the black box with Grad-CAM"), (dense, "dense")):
-        for title, key in named.items():
-            gain = chosen[key]["value"] - other[key]["value"]
-            if round(gain, 3):
-                better[gain > 0].append(f"{title} against {name} ({gain:+.3f})")
+    found: dict[str, list[str]] = {"better": [], "worse": [], "undecided": []}
+    for other, differences in data["chosen_minus"].items():
+        for title, difference in differences.items():
+            low, high = difference["interval_95"]
+            verdict = "better" if low > 0 else "worse" if high < 0 else "undecided"
+            found[verdict].append(f"{title} against {other} ({shown(difference, signed=True)})")
+    verdicts = "; ".join(f"{verdict}: {', '.join(which) or 'nothing'}" for verdict, which in found.items())
     best = max(networks, key=lambda row: row["mass"]["value"])
     area = data["lesions_share_of_image"]["value"]
-    sentences = [
-        f"{data['network'][0].upper()}{data['network'][1:]}; {data['test_images']} test images, "
-        f"{data['test_images_with_lesions']} with lesions, which cover {100 * area:.2g} % of them. ",
-        f"The lasso chosen on validation images ({label(chosen)}) is better in {', '.join(better[True]) or 'nothing'}, "
-        f"and worse in {', '.join(better[False]) or 'nothing'}. ",
-        f"Most mass in lesions has {label(best)}. "
-        f"The last column compares with {data['stronger_grad_cam'].replace('black box, ', '')}, the stronger of the two.",
-    ]
+    sentences = (
+        f"{data['network']}; {data['test_images']} test images, {data['test_images_with_lesions']} with lesions, which "
+        f"cover {100 * area:.2g} % of them. The last column compares with {data['stronger_grad_cam']}, the stronger of "
+        f"the two. The lasso chosen on validation images (l1 {data['chosen_l1']:g}) is {verdicts}. "
+        f"Most mass in lesions has: {label(best)}."
+    )
     targets = [
         f"- {name}: {'met' if target['met'] else '**not met**'} ({target['found']})"
         for name, target in data["targets"].items()
     ]
-    return "".join(sentences) + "\n\n" + "\n".join(targets)
+    return textwrap.fill(sentences, 120) + "\n\n" + "\n".join(targets)
 
 
 _HEAD = """
@@ -214,9 +220,9 @@ both signs.
 - *Gini index* and *near-zero share* (cells below 1 % of the strongest): sparsity of an image's evidence, over all
   classes and cells, as the penalty has it.
 - *Mass in lesion*: share of the map's positive part that lies in the lesions' masks; a map without positive part has 0.
-  *Pointing game*: whether the map's highest pixel lies in a mask. Both on test images with lesions, for the map of the
-  lesion class minus that of the healthy one, evidence and Grad-CAM alike. Grad-CAM "as published" is the lesion class's
-  own map after its ReLU.
+  *Pointing game*: whether the map's highest pixel lies in a mask or at most half a cell away. Both on test images with
+  lesions, for the map of the lesion class minus that of the healthy one, evidence and Grad-CAM alike. Grad-CAM "as
+  published" is the lesion class's own map after its ReLU.
 - A map is no finer than its grid, and small lesions are smaller than a cell: what the annotation itself gets on the
   same grid is in the last row of each table.
 """

@@ -44,14 +44,14 @@ DATA = {
             settings={
                 "model": {"architecture": "squeezenet1_1"},
                 "preprocessing": {"shorter_side": 192},
-                "training": {"epochs": 6, "lr": 3e-4, "lr_warmup": 0.5},
-                "loss": {"penalty_warmup": 3},
+                "training": {"epochs": 4, "lr": 3e-4, "lr_warmup": 0.5},
+                "loss": {"penalty_warmup": 2},
             },
         ),
         Phantoms(
             kind="chest",
             title="Large lesions: chests",
-            network="the compact network from scratch, input 96 px",
+            network="The compact network from scratch, input 96 px",
             seed=4200,
             count=1200,
             size=192,
@@ -59,16 +59,16 @@ DATA = {
             settings={
                 "model": {"architecture": "compact"},
                 "preprocessing": {"shorter_side": 96},
-                "training": {"epochs": 9, "lr": 2e-3},
-                "loss": {"penalty_warmup": 3},
+                "training": {"epochs": 12, "lr": 2e-3},
+                "loss": {"penalty_warmup": 4},
             },
         ),
     )
 }
 # (l1, l2) of --search.
 CANDIDATES = {
-    "fundus": ((0.0, 0.0), (3e-5, 0.0), (1e-4, 0.0), (3e-4, 0.0), (0.0, 3e-4), (0.0, 1e-3)),
-    "chest": ((0.0, 0.0), (5e-5, 0.0), (1.5e-4, 0.0), (5e-4, 0.0), (0.0, 1e-3), (0.0, 3e-3)),
+    "fundus": ((0.0, 0.0), (3e-4, 0.0), (1e-3, 0.0), (0.0, 1e-3), (0.0, 3e-3), (3e-4, 1e-3)),
+    "chest": ((0.0, 0.0), (1e-4, 0.0), (3e-4, 0.0), (1e-3, 0.0), (0.0, 3e-3), (3e-4, 3e-3)),
 }
 # Name, l1 and l2 of each variant, chosen on validation images: see the study's page.
 VARIANTS: dict[str, tuple[tuple[str, float, float], ...]] = {
@@ -155,7 +155,7 @@ def judge(model_file: Path, manifest: Path, split: str) -> dict[str, np.ndarray]
     """Measure a network on a split.
 
     Maps are the class against the other one, evidence and Grad-CAM alike, and what is positive in them counts; a map
-    without any has no mass in the lesion.
+    without any has no mass in the lesion. A hit may be half a cell away, because peaks lie in the cells' middle.
     """
     import cv2
     import torch
@@ -185,6 +185,7 @@ def judge(model_file: Path, manifest: Path, split: str) -> dict[str, np.ndarray]
         pixels = torch.from_numpy(model.card.preprocessing.apply(image).array)[None]
         cams = grad_cam(model, pixels, relu=False)[0].numpy()
         geometry, size = explanation.geometry, explanation.grid.shape[1:]
+        top, _, bottom, _ = geometry.cell_box((1, 1), size)
         annotated = np.zeros(size)
         for row, column in np.argwhere(mask):
             cell = geometry.cell_at(row + 0.5, column + 0.5, size)
@@ -200,7 +201,7 @@ def judge(model_file: Path, manifest: Path, split: str) -> dict[str, np.ndarray]
         for name, grid in maps.items():
             on_image = geometry.on_image(grid)
             lesions.setdefault(f"{name}mass", []).append(float(np.nan_to_num(relevance_mass(on_image, mask))))
-            lesions.setdefault(f"{name}hit", []).append(float(pointing_hit(on_image, mask)))
+            lesions.setdefault(f"{name}hit", []).append(float(pointing_hit(on_image, mask, margin=(bottom - top) / 2)))
         lesions["area"].append(float(mask.mean()))
     found = {name: np.array(values) for name, values in {**images, **lesions}.items()}
     return found | {"auc": np.array(roc_auc_score(found["labels"], found["scores"]))}

@@ -95,7 +95,7 @@ def run_all(trials: Sequence[Trial], split: str, init: Path, jobs: int) -> float
 
 def search(init: Path, jobs: int) -> int:
     """Judge the candidates with the first seed on validation images."""
-    trials = [Trial(kind, *candidate, SEEDS[0]) for kind in DATA for candidate in CANDIDATES[kind]]
+    trials = [Trial(kind, l1, l2, SEEDS[0]) for kind in DATA for l1, l2 in CANDIDATES[kind]]
     run_all(trials, "val", init, jobs)
     rows = []
     for trial in trials:

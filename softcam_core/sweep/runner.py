@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -134,8 +133,6 @@ class _Runner:
             if not failures or failures[-1].kind not in _OF_THE_TRIAL:
                 raise
             return TrialRecord(trial, "failed", reason=error.reason)
-        finally:
-            gc.collect()  # a failed run's tensors hang on its traceback, in circles
         model = load_model(run.best, choose_device(config.hardware.device))
         figures = {name: value for name, value in result.metrics.items() if name.startswith("val_")}
         figures |= judge_evidence(model, self.manifest, self.annotated, config, self._stop_if_asked)

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -16,7 +16,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from softcam_core.data.dataset import Draw, ImageDataset
 from softcam_core.data.manifest import Split
 from softcam_core.errors import NotFiniteError, SettingsError
-from softcam_core.models.checkpoint import save_model
 from softcam_core.models.softcam import SoftCAM
 from softcam_core.training import events
 from softcam_core.training.config import TrainingConfig
@@ -36,7 +35,16 @@ from softcam_core.training.optimisation import (
 from softcam_core.training.processes import anyone, total
 from softcam_core.training.run_folder import RunFolder
 from softcam_core.training.sampling import Steps, epoch_order, network_seed
-from softcam_core.training.state import EpochRecord, Progress, RunState, go_back, keep_sound, save_state, split_step
+from softcam_core.training.state import (
+    EpochRecord,
+    Progress,
+    RunState,
+    go_back,
+    keep_sound,
+    save_epoch,
+    save_state,
+    split_step,
+)
 
 Datasets = Mapping[Split, ImageDataset]
 Listener = Callable[[events.Event], object]
@@ -185,7 +193,7 @@ class Loop:
         start, began = time.monotonic(), progress.seconds
         first_step, epoch_steps = progress.step, len(self.steps(progress.epoch))
         for size, step in zip(plan.sizes(), batches, strict=True):
-            rate = self._set_learning_rate(len(plan.order))
+            rate = self._set_learning_rate()
             terms = self._step([(draws, next(images)) for draws in step], size)
             progress.position = min(progress.position + plan.size, plan.stop)
             progress.step += 1
@@ -204,9 +212,9 @@ class Loop:
         values = scored.measured.values
         if not math.isfinite(values["loss"]):
             self._stop_not_finite()
-        if config.select not in values:
-            reason = f"{config.select} is undefined on the validation images"
-            raise SettingsError(self.folder.path, reason, "Select by another figure: --set training.select=loss.")
+        if config.select not in values:  # all logits are equal, for instance
+            message = f"{config.select} is undefined on the validation images in epoch {progress.epoch + 1}"
+            self.emit(events.WarningEvent(message=message))
         record = EpochRecord(
             epoch=progress.epoch + 1,
             step=progress.step,
@@ -229,15 +237,15 @@ class Loop:
         if self.fabric.is_global_zero:
             # The better model first: a run stopped in between has a model at least as good as its table says.
             if is_best:
-                self._save_model(self.judged, "best", record)
-            self._save_model(self.judged, "last", record)
+                self._save_model("best", record)
+            self._save_model("last", record)
             self.folder.write_metrics([r.row(best=r.epoch == progress.best) for r in progress.history])
         self.emit(events.EpochEvent(epoch=record.epoch, metrics=_flat(record), seconds=record.seconds, is_best=is_best))
         self.save_state()
 
     def _is_better(self, record: EpochRecord, best: EpochRecord) -> bool:
         name = self.config.training.select
-        new, old = record.val[name], best.val[name]
+        new, old = record.val.get(name), best.val.get(name)
         if new == old:
             return record.val["loss"] < best.val["loss"]
         return better(name, new, old)
@@ -280,7 +288,7 @@ class Loop:
     def _epochs_done(self) -> float:
         return self.progress.epoch + self.progress.position / len(self.datasets["train"])
 
-    def _set_learning_rate(self, images: int) -> float:
+    def _set_learning_rate(self) -> float:
         factor = learning_rate_factor(self.config.training, self._epochs_done(), self.progress.plateau.factor)
         set_learning_rate(self.optimizer, factor)
         return float(self.optimizer.param_groups[0]["lr"])
@@ -293,7 +301,7 @@ class Loop:
     def _tell_step(self, terms: dict[str, float], rate: float, size: int, done: int, seconds: float, each: int) -> None:
         """Say how the step went: `done` steps of this epoch took `seconds`, and an epoch has `each`."""
         epochs = self.config.training.epochs
-        left = each * (epochs - self.progress.epoch) - self._steps_of_epoch()
+        left = each * (epochs - self.progress.epoch) - -(-self.progress.position // self.progress.step_size)
         speed = seconds / done
         self.emit(
             events.StepEvent(
@@ -307,9 +315,6 @@ class Loop:
                 seconds_left=max(0, left) * speed,
             )
         )
-
-    def _steps_of_epoch(self) -> int:
-        return -(-self.progress.position // self.progress.step_size)
 
     # --- judging
 
@@ -364,16 +369,9 @@ class Loop:
         )
         self.progress.step_size = now
 
-    def _save_model(self, model: SoftCAM, kind: events.CheckpointKind, record: EpochRecord) -> None:
-        provenance = {**model.card.provenance, f"{kind}_epoch": record.epoch}
-        metrics = {f"val_{name}": value for name, value in record.val.items()}
-        card = model.card
-        model.card = card.model_copy(update={"metrics": metrics, "provenance": provenance})
+    def _save_model(self, kind: Literal["best", "last"], record: EpochRecord) -> None:
         path = self.folder.best if kind == "best" else self.folder.last
-        try:
-            save_model(model, path)
-        finally:
-            model.card = card
+        save_epoch(self.judged, path, kind, record)
         self._tell_checkpoint(kind, path.name, record.epoch)
 
     def _tell_checkpoint(self, kind: events.CheckpointKind, name: str, epoch: int) -> None:

@@ -15,6 +15,8 @@ from typing import Any, Self
 import torch
 
 from softcam_core.errors import CheckpointError, SettingsError
+from softcam_core.models.checkpoint import save_model
+from softcam_core.models.softcam import SoftCAM
 from softcam_core.training.optimisation import Plateau
 from softcam_core.training.run_folder import RunFolder, write_whole
 
@@ -169,6 +171,32 @@ def load_state(path: Path) -> RunState:
     except (KeyError, TypeError) as error:
         raise CheckpointError(path, "lacks parts of the state", advice) from error
     return RunState(progress, card, content)
+
+
+def save_epoch(model: SoftCAM, path: Path, kind: str, record: EpochRecord) -> None:
+    """Write a model file with an epoch's figures in its card; the model's own card stays as it is.
+
+    Parameters
+    ----------
+    model : SoftCAM
+    path : Path
+    kind : str
+        What the epoch is called there: ``"best"`` gives a provenance of "best_epoch".
+    record : EpochRecord
+
+    Raises
+    ------
+    CheckpointError
+        When it cannot be written.
+    """
+    card = model.card
+    provenance = {**card.provenance, f"{kind}_epoch": record.epoch}
+    metrics = {f"val_{name}": value for name, value in record.val.items()}
+    model.card = card.model_copy(update={"metrics": metrics, "provenance": provenance})
+    try:
+        save_model(model, path)
+    finally:
+        model.card = card
 
 
 def keep_sound(folder: RunFolder, progress: Progress) -> None:
