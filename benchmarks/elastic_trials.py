@@ -51,16 +51,16 @@ DATA = {
         Phantoms(
             kind="chest",
             title="Large lesions: chests",
-            network="The compact network from scratch, input 96 px",
+            network="The compact network from scratch, input 128 px",
             seed=4200,
             count=1200,
             size=192,
             splits=(0.5, 1 / 6, 1 / 3),
             settings={
                 "model": {"architecture": "compact"},
-                "preprocessing": {"shorter_side": 96},
-                "training": {"epochs": 12, "lr": 2e-3},
-                "loss": {"penalty_warmup": 4},
+                "preprocessing": {"shorter_side": 128},
+                "training": {"epochs": 9, "lr": 2e-3},
+                "loss": {"penalty_warmup": 3},
             },
         ),
     )

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from softcam_core.errors import CheckpointError
 
-# What torch's reader raises on bytes that are not what they should be.
-_DAMAGE = (OSError, RuntimeError, EOFError, ValueError, TypeError, AttributeError, LookupError, struct.error)
+DAMAGE = (OSError, RuntimeError, EOFError, ValueError, TypeError, AttributeError, LookupError, struct.error)
+"""What `unpickle` raises on bytes that are not what they should be, besides `pickle.UnpicklingError`."""
+
 # Where training programs keep the state dict among epochs, optimizers and settings; the first that is there counts.
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
 
@@ -45,14 +46,14 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
         with path.open("rb") as file:
             # 8 bytes of length, then a JSON object.
             is_safetensors = file.read(9)[8:] == b"{" or path.suffix == ".safetensors"
-        content: Any = safetensors.torch.load_file(path) if is_safetensors else _unpickle(path)
+        content: Any = safetensors.torch.load_file(path) if is_safetensors else unpickle(path)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             path,
             "is damaged, or holds Python objects and not only weights; loading those could run code",
             "Export its state dict: torch.save(model.state_dict(), 'weights.pth').",
         ) from error
-    except (*_DAMAGE, safetensors.SafetensorError) as error:
+    except (*DAMAGE, safetensors.SafetensorError) as error:
         reason = f"is damaged or not a file of weights ({_first_line(error)})"
         raise CheckpointError(path, reason, "Copy or export it again.") from error
     tensors = _state_dict(content)
@@ -64,7 +65,8 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     return tensors
 
 
-def _unpickle(path: Path) -> object:
+def unpickle(path: Path) -> object:
+    """Read what torch has saved, onto the CPU, tensors and plain values alone."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Detected pickle protocol")  # what cannot be read is refused anyway
         return torch.load(path, map_location="cpu", weights_only=True)

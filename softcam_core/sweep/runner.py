@@ -133,6 +133,10 @@ class _Runner:
             if not failures or failures[-1].kind not in _OF_THE_TRIAL:
                 raise
             return TrialRecord(trial, "failed", reason=error.reason)
+        select = config.training.select
+        if f"val_{select}" not in result.metrics:  # all evidence is gone, for instance
+            reason = f"{select} is undefined on the validation images, even in the best epoch"
+            return TrialRecord(trial, "failed", reason=reason)
         model = load_model(run.best, choose_device(config.hardware.device))
         figures = {name: value for name, value in result.metrics.items() if name.startswith("val_")}
         figures |= judge_evidence(model, self.manifest, self.annotated, config, self._stop_if_asked)

@@ -17,6 +17,7 @@ import torch
 from softcam_core.errors import CheckpointError, SettingsError
 from softcam_core.models.checkpoint import save_model
 from softcam_core.models.softcam import SoftCAM
+from softcam_core.models.weights import DAMAGE, unpickle
 from softcam_core.training.optimisation import Plateau
 from softcam_core.training.run_folder import RunFolder, write_whole
 
@@ -159,10 +160,10 @@ def load_state(path: Path) -> RunState:
     """
     advice = "Start the run again with --overwrite."
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = unpickle(path)
     except FileNotFoundError as error:
         raise CheckpointError(path, "there is no such file, so there is nothing to resume", advice) from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (*DAMAGE, pickle.UnpicklingError) as error:
         raise CheckpointError(path, "is damaged or holds more than numbers", advice) from error
     if not isinstance(content, dict) or content.pop("version", None) != STATE_VERSION:
         raise CheckpointError(path, "was written by another version of this program", advice)

@@ -178,6 +178,13 @@ def test_failures_of_the_trials_own_are_results(kind: str, pretended: Pretended,
     ]
 
 
+def test_a_trial_without_the_selected_figure_has_failed(pretended: Pretended, quick: Make, tmp_path: Path) -> None:
+    pretended.figures = lambda config: {"val_loss": 0.7} | ({} if config.loss.l1 == 1.0 else {"val_auc": 0.5})
+    records = run_sweep(quick(), space_of(1.0, 2.0), tmp_path / "s")
+    assert [record.status for record in records] == ["failed", "finished"]
+    assert "auc is undefined on the validation images" in records[0].reason
+
+
 @pytest.mark.parametrize("kind", ["disk", "data", "process", ""])
 def test_failures_of_all_alike_end_the_sweep(kind: str, pretended: Pretended, quick: Make, tmp_path: Path) -> None:
     pretended.failures[1.0] = (kind, SettingsError(tmp_path, "no space left"))

@@ -38,9 +38,10 @@ def test_states_that_cannot_be_resumed(tmp_path: Path, bomb) -> None:
     path, marker = tmp_path / "resume.pt", tmp_path / "marker"
     with pytest.raises(CheckpointError, match="nothing to resume"):
         load_state(path)
-    path.write_bytes(b"PK\x03\x04 broken")
-    with pytest.raises(CheckpointError, match="damaged"):
-        load_state(path)
+    for content in (b"PK\x03\x04 broken", b"half", b"", b"\x80\x02]q."):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match="damaged"):
+            load_state(path)
     torch.save({"version": 1, "progress": bomb(marker)}, path)
     with pytest.raises(CheckpointError, match="more than numbers"):
         load_state(path)
