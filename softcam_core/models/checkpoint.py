@@ -48,7 +48,8 @@ def save_model(model: SoftCAM, path: Path | str) -> None:
         partial.write_bytes(safetensors.torch.save(tensors, metadata={CARD_KEY: card.model_dump_json()}))
         partial.replace(path)
     except OSError as error:
-        raise CheckpointError(path, f"cannot be written: {error.strerror}", "Check the folder and the free space.") from error
+        reason = f"cannot be written: {error.strerror}"
+        raise CheckpointError(path, reason, "Check the folder and the free space.") from error
 
 
 def weights_hash(tensors: Mapping[str, Tensor]) -> str:
