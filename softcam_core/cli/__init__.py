@@ -53,5 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"softcam{who}: error: {error}", file=sys.stderr)
         return EXIT_UNUSABLE
     except KeyboardInterrupt:
-        print("softcam: interrupted", file=sys.stderr)
+        if process_rank() == 0:
+            print("softcam: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED

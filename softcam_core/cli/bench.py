@@ -91,9 +91,12 @@ def run_training(args: argparse.Namespace) -> int:
     with tqdm(total=args.rounds, unit="round", leave=False, disable=None) as bar:
         found = training_throughput(config, args.rounds, args.steps, bar.update)
     height, width = found.input_size
-    where = describe_device(found.device) + (f", {torch.get_num_threads()} threads" * (found.device.type == "cpu"))
+    threads = torch.get_num_threads()
+    where = describe_device(found.device)
+    if found.device.type == "cpu":
+        where += f", {threads} thread{'s' * (threads > 1)}"
     print(f"{where}, {config.model.architecture}, {height} x {width} pixels, batches of {config.training.batch_size}")
-    print(f"medians of {args.rounds} rounds of {found.steps} steps")
+    print(f"medians of {args.rounds} rounds of {found.steps} step{'s' * (found.steps > 1)}")
     print(f"{'images from':24}{'images/s':>12}{'ratio':>8}   ratio's quartiles")
     for source, speed in found.throughput.items():
         low, high = speed.ratio_quartiles

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softcam_core.cli.exits import EXIT_INTERRUPTED, process_rank
+from softcam_core.cli.exits import EXIT_INTERRUPTED, EXIT_OK, process_rank
 from softcam_core.cli.signals import noted_signals
 from softcam_core.errors import SettingsError
 
@@ -98,7 +98,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def add_settings(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
     """Add all options that stand for settings, but for those a command has its own of."""
-    parser.add_argument("--preset", metavar="NAME", help="settings of the SoftCAM paper: fundus, oct or rsna")
+    presets = "fundus, fundus5, oct, oct4 or rsna"
+    parser.add_argument("--preset", metavar="NAME", help=f"settings of the SoftCAM paper: {presets}")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings as YAML")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="any setting, for instance training.lr=1e-3"
@@ -190,10 +191,11 @@ def _train(config: TrainingConfig, out: Path, *, overwrite: bool = False, resume
             can_go_on = folder.resume.exists() and (resume or show.has_begun)
             if not isinstance(stop, Stopped) and not can_go_on:
                 raise
-            if process_rank() == 0:
-                where = "" if isinstance(stop, Stopped) else " from the last checkpoint"
-                command = f"softcam train --resume {shlex.quote(str(out))}"
-                print(f"softcam: stopped. Go on{where} with: {command}", file=sys.stderr)
+            if process_rank() > 0:
+                return EXIT_OK  # Lightning kills the first process, which may still write, when another has failed
+            where = "" if isinstance(stop, Stopped) else " from the last checkpoint"
+            command = f"softcam train --resume {shlex.quote(str(out))}"
+            print(f"softcam: stopped. Go on{where} with: {command}", file=sys.stderr)
             return EXIT_INTERRUPTED
         finally:
             show.close()

@@ -170,8 +170,10 @@ class Change:
         (top, left), (height, width) = self.geometry.origin, self.geometry.input_size
         is_inside = self.angle == 0 and self.shift == (0, 0)
         if is_inside and self.part is None:
-            flipped = scaled.flip([dim for dim, flips in zip((1, 2), self.flips, strict=True) if flips])
-            return flipped[:, top : top + height, left : left + width]
+            # In numpy, see `softcam_core.data.dataset`.
+            axes = tuple(dim for dim, flips in zip((1, 2), self.flips, strict=True) if flips)
+            flipped = np.flip(scaled.numpy(), axes)
+            return torch.from_numpy(flipped[:, top : top + height, left : left + width].copy())
         # A part of the image goes on beyond its outermost pixel centres as torchvision's resize has it; what is turned
         # or shifted fades to black there, as in torchvision's affine.
         padding = "border" if is_inside else "zeros"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -185,8 +186,7 @@ class ImageDataset(Dataset[Item | AnnotatedItem]):
         image = _model_input(prepared.pixels, geometry, change)
         if change is not None:
             image = change.recolour(image)
-        mean, std = (torch.tensor(value)[:, None, None] for value in (self.preprocessing.mean, self.preprocessing.std))
-        item = Item(image.expand(3, -1, -1).sub(mean).div_(std), _label(sample), torch.tensor(index))
+        item = Item(_normalised(image, self.preprocessing), _label(sample), torch.tensor(index))
         if not self.regions:
             return item
         return AnnotatedItem(*item, self._region(sample, mask_name, geometry, change))
@@ -259,10 +259,17 @@ def _centre(pixels: Tensor, geometry: Geometry) -> Tensor:
 
 def _model_input(stored: Stored, geometry: Geometry, change: Change | None) -> Tensor:
     """Stored pixels -> (C, h, w) float32 in [0, 1]."""
-    pixels = torch.from_numpy(stored)
-    if change is None:
-        return _centre(pixels, geometry).to(torch.float32).div_(WHITE)
-    return change.move(pixels.to(torch.float32).div_(WHITE))
+    # Here and below in numpy: torch's threads share even so little work, and on a busy machine they wait for each other
+    # longer than it takes.
+    pixels = torch.from_numpy(np.divide(stored, np.float32(WHITE), dtype=np.float32))
+    return _centre(pixels, geometry) if change is None else change.move(pixels)
+
+
+def _normalised(image: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """(1 or 3, h, w) in [0, 1] -> (3, h, w), as the network sees it."""
+    mean, std = (np.array(value, np.float32)[:, None, None] for value in (preprocessing.mean, preprocessing.std))
+    values = image.numpy() - mean
+    return torch.from_numpy(np.divide(values, std, out=values))
 
 
 def _label(sample: Sample) -> Tensor:

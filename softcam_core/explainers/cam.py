@@ -37,12 +37,11 @@ def grad_cam(model: SoftCAM, images: Tensor, classes: Sequence[int] | None = Non
     Tensor, (B, C, h, w)
         On the grid of the evidence.
     """
-    with evaluating(model):
+    with evaluating(model), torch.inference_mode(False):
         with torch.no_grad():
-            features = model.features(images)
+            features = model.features(images).detach()
         with torch.enable_grad():
-            features.requires_grad_()
-            logits = model.pool(model.head(features)).flatten(1)
+            logits = model.pool(model.head(features.requires_grad_())).flatten(1)
             # In eval mode images do not touch each other: the gradient of their sum holds the gradient of each.
             totals = logits.sum(0)
             chosen = totals if classes is None else totals[list(classes)]

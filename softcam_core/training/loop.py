@@ -212,8 +212,11 @@ class Loop:
         values = scored.measured.values
         if not math.isfinite(values["loss"]):
             self._stop_not_finite()
-        if config.select not in values:  # all logits are equal, for instance
-            message = f"{config.select} is undefined on the validation images in epoch {progress.epoch + 1}"
+        if config.select not in values:
+            message = (
+                f"{config.select} is undefined on the validation images in epoch {progress.epoch + 1}, as where all get "
+                "the same score: a lower rate, lr_warmup or smaller penalties may help"
+            )
             self.emit(events.WarningEvent(message=message))
         record = EpochRecord(
             epoch=progress.epoch + 1,

@@ -48,6 +48,8 @@ def make_fabric(config: HardwareConfig, environment: Mapping[str, str] = os.envi
         raise SettingsError("hardware.devices", reason, "Start fewer processes.")
     # It speaks of itself; what matters is in the run's events.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    # But for why it kills this process: one of those it started has died, which may go unnoticed otherwise.
+    logging.getLogger("lightning_fabric.strategies.launchers.subprocess_script").setLevel(logging.INFO)
     plugins = [LightningEnvironment()] if local == nodes == 1 else None  # never what a batch job around us suggests
     fabric = Fabric(
         accelerator=device.type,

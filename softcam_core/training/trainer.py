@@ -260,7 +260,9 @@ def _finish(loop: Loop) -> dict[str, float]:
 
 def _explained(error: RuntimeError, loop: Loop) -> SettingsError | None:
     """What a failure of torch means to people; None for one that is a defect of ours."""
-    again = f"Go on from the last checkpoint: softcam train --resume {loop.folder.path}"
+    again = "Nothing was kept yet: start the run again with --overwrite"
+    if loop.folder.resume.exists():
+        again = f"Go on from the last checkpoint: softcam train --resume {loop.folder.path}"
     if is_out_of_memory(error):
         reason = f"the memory of {loop.fabric.device} is too small for batches of {loop.batch_size}"
         return OutOfMemoryError(loop.folder.path, reason, "Use --auto-batch, a smaller --batch-size or --shorter-side.")

@@ -53,7 +53,7 @@ def test_version(capsys: pytest.CaptureFixture[str], accepted) -> None:
     assert capsys.readouterr().out == f"softcam {softcam_core.__version__}\n"
 
 
-@pytest.mark.parametrize("argv", [[], ["fly"], ["train"], ["explain", "x.png"], ["info", "--surprise"]])
+@pytest.mark.parametrize("argv", [[], ["fly"], ["bench"], ["explain", "x.png"], ["info", "--surprise"]])
 def test_usage_errors(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(argv) == 2
     assert "usage: softcam" in capsys.readouterr().err

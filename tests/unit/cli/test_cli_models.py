@@ -1,4 +1,4 @@
-"""softcam convert, export and bench."""
+"""softcam convert and export."""
 
 from pathlib import Path
 
@@ -107,29 +107,6 @@ def test_export(compact_model: SoftCAM, tmp_path: Path, capsys, accepted, refuse
     assert onnx_card(tmp_path / "m.onnx")["name"] == "fresh"
     assert "--overwrite" in refused("export", tmp_path / "m.safetensors")
     accepted("export", tmp_path / "m.safetensors", "--out", tmp_path / "n.onnx")
-
-
-def test_bench(capsys, accepted) -> None:
-    accepted("bench", "models", "--arch", "compact,resnet18", "--classes", "2", "--size", "64", "--repeats", "3",
-             "--device", "cpu")  # fmt: skip
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
-    assert [row[0] for row in rows] == ["compact", "resnet18"]
-    for row in rows:
-        assert 0.1 < float(row[6]) < 10
-
-
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [
-        (("--arch", "resnet19"), "no architecture 'resnet19'"),
-        (("--arch", "vgg11"), "no black box computes what this model does"),
-        (("--classes", "five"), "is no list of numbers"),
-        (("--size", "3"), "3 is too small"),
-        (("--repeats", "1"), "1 is too small"),
-    ],
-)
-def test_bench_refuses(options, reason: str, refused) -> None:
-    assert reason in refused("bench", "models", "--device", "cpu", *options)
 
 
 def test_a_guessed_architecture_brings_its_normalisation(tmp_path: Path, accepted) -> None:

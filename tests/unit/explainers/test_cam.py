@@ -106,13 +106,21 @@ def test_the_features_are_computed_once() -> None:
     assert len(calls) == 1
 
 
-def test_works_where_gradients_are_off() -> None:
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_works_where_gradients_are_off(off) -> None:
     model = network("compact")
     expected = grad_cam(model, images())
-    with torch.no_grad():
+    with off():
         torch.testing.assert_close(grad_cam(model, images()), expected)
     model.requires_grad_(False)
     torch.testing.assert_close(grad_cam(model, images()), expected)
+
+
+def test_leaves_the_images_as_they_were() -> None:
+    model, given = network("compact"), images()
+    model.features, model.head = nn.Identity(), nn.Conv2d(3, 3, 1)
+    grad_cam(model, given)
+    assert not given.requires_grad
 
 
 def state_of(model: SoftCAM) -> tuple:

@@ -7,7 +7,7 @@ from softcam_core.errors import SettingsError
 from softcam_core.training import loading, processes
 from softcam_core.training.config import HardwareConfig
 from softcam_core.training.memory import is_out_of_memory
-from softcam_core.training.processes import chosen_precision, make_fabric, process_counts
+from softcam_core.training.processes import chosen_precision, has_lost_process, make_fabric, process_counts
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,19 @@ def test_out_of_memory_shows_in_two_ways() -> None:
     assert is_out_of_memory(caught.value)
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert not is_out_of_memory(RuntimeError("shapes cannot be multiplied"))
+
+
+@pytest.mark.parametrize(
+    ("error", "is_loss"),
+    [
+        # Texts of torch 2.15 with gloo, and of its stores.
+        (RuntimeError("[third_party/gloo/gloo/transport/tcp/pair.cc:538] Connection closed by peer [127.0.0.1]"), True),
+        (RuntimeError("Connection reset by peer"), True),
+        (torch.distributed.DistNetworkError("failed to recv, got 0 bytes"), True),
+        (RuntimeError("The size of tensor a (3) must match the size of tensor b (4)"), False),
+        (torch.OutOfMemoryError("CUDA out of memory"), False),
+    ],
+)
+def test_the_loss_of_a_process_is_told_from_other_errors(error: RuntimeError, is_loss: bool) -> None:
+    assert has_lost_process(error, SimpleNamespace(world_size=2)) == is_loss
+    assert not has_lost_process(error, SimpleNamespace(world_size=1))
