@@ -170,12 +170,25 @@ class ImageDataset(Dataset[Item | AnnotatedItem]):
         self.skipped = tuple((sample, str(error)) for sample, error in bad)
         self.statistics = _statistics([known.summary for _, known in found])
         self._names = [(known.image, known.mask) for _, known in found]
+        self._input_size = found[0][1].summary.geometry.input_size if found else (0, 0)
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, draw: Draw | int) -> Item | AnnotatedItem:
         """One sample, changed as the draw's seed decides; an index alone stands for a draw without seed."""
+        image = torch.empty(3, *self._input_size)
+        return self._item(draw, image)
+
+    def batch(self, draws: Sequence[Draw | int]) -> Item | AnnotatedItem:
+        """Several samples stacked, each image written to where it lies in the batch: (B, 3, h, w) and so on."""
+        images = torch.empty(len(draws), 3, *self._input_size)
+        items = [self._item(draw, image) for draw, image in zip(draws, images, strict=True)]
+        rest = [torch.stack(field) for field in list(zip(*items, strict=True))[1:]]
+        return type(items[0])(images, *rest)
+
+    def _item(self, draw: Draw | int, image: Tensor) -> Item | AnnotatedItem:
+        """One sample, its image (3, h, w) written to where it is wanted."""
         index, seed = draw if isinstance(draw, tuple) else (draw, None)
         sample, (name, mask_name) = self.samples[index], self._names[index]
         prepared = self._kept(name) or self._keep(name, prepare(sample.path, self.preprocessing))
@@ -183,10 +196,11 @@ class ImageDataset(Dataset[Item | AnnotatedItem]):
         change = None
         if self.augmentation is not None and seed is not None:
             change = self.augmentation.draw(seed, geometry)
-        image = _model_input(prepared.pixels, geometry, change)
+        shown = _model_input(prepared.pixels, geometry, change)
         if change is not None:
-            image = change.recolour(image)
-        item = Item(_normalised(image, self.preprocessing), _label(sample), torch.tensor(index))
+            shown = change.recolour(shown)
+        _normalise(shown, self.preprocessing, image)
+        item = Item(image, _label(sample), torch.tensor(index))
         if not self.regions:
             return item
         return AnnotatedItem(*item, self._region(sample, mask_name, geometry, change))
@@ -265,11 +279,11 @@ def _model_input(stored: Stored, geometry: Geometry, change: Change | None) -> T
     return _centre(pixels, geometry) if change is None else change.move(pixels)
 
 
-def _normalised(image: Tensor, preprocessing: Preprocessing) -> Tensor:
+def _normalise(shown: Tensor, preprocessing: Preprocessing, image: Tensor) -> None:
     """(1 or 3, h, w) in [0, 1] -> (3, h, w), as the network sees it."""
+    out = image.numpy()
     mean, std = (np.array(value, np.float32)[:, None, None] for value in (preprocessing.mean, preprocessing.std))
-    values = image.numpy() - mean
-    return torch.from_numpy(np.divide(values, std, out=values))
+    np.divide(np.subtract(shown.numpy(), mean, out=out), std, out=out)
 
 
 def _label(sample: Sample) -> Tensor:

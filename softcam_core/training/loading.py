@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from softcam_core.data.dataset import Draw, ImageDataset
+from softcam_core.data.dataset import AnnotatedItem, Draw, ImageDataset, Item
 from softcam_core.training.config import HardwareConfig
 
 _MOST_WORKERS = 8
@@ -40,12 +40,23 @@ def make_loader(
     if workers is None:
         workers = default_workers(fabric.device, fabric.world_size)
     return DataLoader(
-        dataset,
-        batch_sampler=batches,
+        _InBatches(dataset),
+        batch_size=None,
+        sampler=batches,
         num_workers=workers,
         persistent_workers=persistent and workers > 0,
         pin_memory=fabric.device.type == "cuda",
     )
+
+
+class _InBatches(Dataset[Item | AnnotatedItem]):
+    """A data set whose items are whole batches."""
+
+    def __init__(self, dataset: ImageDataset) -> None:
+        self._dataset = dataset
+
+    def __getitem__(self, draws: list[Draw]) -> Item | AnnotatedItem:
+        return self._dataset.batch(draws)
 
 
 def default_workers(device: torch.device, processes: int) -> int:

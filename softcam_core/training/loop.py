@@ -214,8 +214,8 @@ class Loop:
             self._stop_not_finite()
         if config.select not in values:
             message = (
-                f"{config.select} is undefined on the validation images in epoch {progress.epoch + 1}, as where all get "
-                "the same score: a lower rate, lr_warmup or smaller penalties may help"
+                f"{config.select} is undefined on the validation images in epoch {progress.epoch + 1}, as where all "
+                "have the same score: a lower rate, lr_warmup or smaller penalties may help"
             )
             self.emit(events.WarningEvent(message=message))
         record = EpochRecord(

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch.utils.data import default_collate
 
 from softcam_core.data.cache import ImageCache
 from softcam_core.data.dataset import Draw, ImageDataset
@@ -217,7 +216,7 @@ class _Ready:
         """Read, change and normalise the images of the next pass."""
         self._batches = []
         for batch in draws:
-            items = default_collate([self._dataset[draw] for draw in batch])
+            items = self._dataset.batch(batch)
             self._batches.append(type(items)(*(t.pin_memory() for t in items)) if self._pin else items)
 
     def __call__(self, draws: list[list[Draw]]) -> Iterator[Any]:

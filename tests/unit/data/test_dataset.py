@@ -139,6 +139,15 @@ def test_workers_and_the_order_change_nothing(mixed: tuple[Sample, ...], tmp_pat
         assert torch.equal(torch.cat(alone), backwards)
 
 
+@pytest.mark.parametrize("regions", [False, True])
+def test_a_batch_is_its_items_stacked(mixed: tuple[Sample, ...], tmp_path: Path, regions: bool) -> None:
+    dataset = ImageDataset(mixed, SQUARE_CROP, manifest=tmp_path, augmentation=EVERYTHING, regions=regions)
+    asked = draws(dataset, 2)
+    found, expected = dataset.batch(asked), default_collate([dataset[draw] for draw in asked])
+    assert type(found) is type(expected)
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
 def test_a_warm_folder_is_surveyed_without_decoding(
     mixed: tuple[Sample, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,7 +63,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(throughput, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(Loop, "_step", costs(Loop._step, 16))
-    monkeypatch.setattr(dataset.ImageDataset, "__getitem__", costs(dataset.ImageDataset.__getitem__, 1))
+    monkeypatch.setattr(dataset.ImageDataset, "_item", costs(dataset.ImageDataset._item, 1))
     monkeypatch.setattr(dataset, "prepare", costs(dataset.prepare, 3))
     return now
 
