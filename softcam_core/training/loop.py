@@ -191,7 +191,7 @@ class Loop:
         batches = list(plan.batches())
         images = self.read([batch for step in batches for batch in step])
         start, began = time.monotonic(), progress.seconds
-        first_step, epoch_steps = progress.step, len(self.steps(progress.epoch))
+        first_seen, epoch_steps = progress.seen, len(self.steps(progress.epoch))
         for size, step in zip(plan.sizes(), batches, strict=True):
             rate = self._set_learning_rate()
             terms = self._step([(draws, next(images)) for draws in step], size)
@@ -201,7 +201,8 @@ class Loop:
             for name, value in terms.items():
                 progress.sums[name] = progress.sums.get(name, 0.0) + value * size
             progress.seconds = began + time.monotonic() - start
-            self._tell_step(terms, rate, size, progress.step - first_step, time.monotonic() - start, epoch_steps)
+            pace = (time.monotonic() - start) / (progress.seen - first_seen)
+            self._tell_step(terms, rate, pace, epoch_steps)
             self._stop_or_save()
 
     def _finish_epoch(self) -> None:
@@ -301,11 +302,10 @@ class Loop:
         warmup = self.config.loss.penalty_warmup
         return min(1.0, self._epochs_done() / warmup) if warmup else 1.0
 
-    def _tell_step(self, terms: dict[str, float], rate: float, size: int, done: int, seconds: float, each: int) -> None:
-        """Say how the step went: `done` steps of this epoch took `seconds`, and an epoch has `each`."""
-        epochs = self.config.training.epochs
-        left = each * (epochs - self.progress.epoch) - -(-self.progress.position // self.progress.step_size)
-        speed = seconds / done
+    def _tell_step(self, terms: dict[str, float], rate: float, pace: float, each: int) -> None:
+        """Say how the step went, at a `pace` of seconds an image, where an epoch has `each` steps."""
+        epochs, size = self.config.training.epochs, self.progress.step_size
+        left = each * (epochs - self.progress.epoch) - -(-self.progress.position // size)
         self.emit(
             events.StepEvent(
                 epoch=self.progress.epoch + 1,
@@ -314,8 +314,8 @@ class Loop:
                 loss=terms["loss"],
                 terms={name: value for name, value in terms.items() if name != "loss"},
                 learning_rate=rate,
-                images_per_second=size / speed if speed > 0 else None,
-                seconds_left=max(0, left) * speed,
+                images_per_second=1 / pace if pace > 0 else None,
+                seconds_left=max(0, left) * size * pace,
             )
         )
 
