@@ -115,10 +115,11 @@ def _git(root: Path) -> dict[str, Any] | None:
     # A folder of installed packages may lie in a checkout of something else.
     if not (root / ".git").exists():
         return None
-    commit = _output("git", "-C", str(root), "rev-parse", "HEAD")
+    here = ("git", f"--git-dir={root / '.git'}", f"--work-tree={root}")
+    commit = _output(*here, "rev-parse", "HEAD")
     if not commit:
         return None
-    changes = _output("git", "-C", str(root), "status", "--porcelain", "--untracked-files=no")
+    changes = _output(*here, "status", "--porcelain", "--untracked-files=no")
     return {"commit": commit.strip(), "changed": None if changes is None else bool(changes.strip())}
 
 

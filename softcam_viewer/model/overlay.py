@@ -161,7 +161,7 @@ def ledger(overlay: OverlayMap, threshold: float) -> tuple[LedgerLine, ...]:
         Share of the scale, 0 to 1.
     """
     values = overlay.values
-    level = threshold * overlay.limit
+    level = values.dtype.type(threshold * overlay.limit)  # as numpy compares: a level that rounds to 0 is 0
     above, below = values >= level, values <= -level
     if level == 0:
         below &= values < 0
