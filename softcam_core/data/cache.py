@@ -286,10 +286,9 @@ class _Folder:
                 file.write(_header(prepared.summary, zlib.crc32(pixels.data)))
                 file.write(pixels.data)
             Path(temporary).replace(self._folder / name)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-            raise
+        finally:
+            with contextlib.suppress(OSError):  # it is there only where it was not renamed
+                Path(temporary).unlink(missing_ok=True)
 
     def _look(self) -> None:
         """See what there is, and what of it may make room."""

@@ -24,7 +24,6 @@ from softcam_core.training.judging import Scored, evaluate
 from softcam_core.training.loading import TrainingBatches
 from softcam_core.training.losses import Losses
 from softcam_core.training.memory import largest_batch
-from softcam_core.training.metrics import better
 from softcam_core.training.optimisation import (
     freeze,
     frozen_stages,
@@ -231,7 +230,7 @@ class Loop:
         # Epochs with less than the full penalty only stand in until there is one with it.
         loss = self.config.loss
         is_first_full = loss.is_penalised and record.epoch == loss.penalty_warmup + 1
-        is_best = best is None or is_first_full or self._is_better(record, best)
+        is_best = best is None or is_first_full or record.beats(best, config.select)
         progress.history.append(record)
         progress.best = record.epoch if is_best else progress.best
         progress.stale = 0 if is_best else progress.stale + 1
@@ -244,15 +243,10 @@ class Loop:
                 self._save_model("best", record)
             self._save_model("last", record)
             self.folder.write_metrics([r.row(best=r.epoch == progress.best) for r in progress.history])
-        self.emit(events.EpochEvent(epoch=record.epoch, metrics=_flat(record), seconds=record.seconds, is_best=is_best))
+        self.emit(
+            events.EpochEvent(epoch=record.epoch, metrics=record.figures(), seconds=record.seconds, is_best=is_best)
+        )
         self.save_state()
-
-    def _is_better(self, record: EpochRecord, best: EpochRecord) -> bool:
-        name = self.config.training.select
-        new, old = record.val.get(name), best.val.get(name)
-        if new == old:
-            return record.val["loss"] < best.val["loss"]
-        return better(name, new, old)
 
     # --- a step
 
@@ -398,7 +392,3 @@ class Loop:
             f"the loss is not a finite number in epoch {self.progress.epoch + 1}",
             f"Use a lower learning rate than {self.config.training.lr:g} (--lr), or smaller penalties.{kept}",
         )
-
-
-def _flat(record: EpochRecord) -> dict[str, float | None]:
-    return {name: float(value) for name, value in record.row(best=False).items() if name not in ("epoch", "best")}

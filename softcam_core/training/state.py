@@ -18,6 +18,7 @@ from softcam_core.errors import CheckpointError, SettingsError
 from softcam_core.models.checkpoint import save_model
 from softcam_core.models.softcam import SoftCAM
 from softcam_core.models.weights import DAMAGE, unpickle
+from softcam_core.training.metrics import better
 from softcam_core.training.optimisation import Plateau
 from softcam_core.training.run_folder import RunFolder, write_whole
 
@@ -49,6 +50,15 @@ class EpochRecord:
     train: dict[str, float]
     val: dict[str, float]
     seconds: float
+
+    def beats(self, other: EpochRecord, select: str) -> bool:
+        """Tell whether the selected figure is better than another epoch's or, where it is equal, the loss lower."""
+        new, old = self.val.get(select), other.val.get(select)
+        return self.val["loss"] < other.val["loss"] if new == old else better(select, new, old)
+
+    def figures(self) -> dict[str, float | None]:
+        """What an event says of the epoch."""
+        return {name: float(value) for name, value in self.row(best=False).items() if name not in ("epoch", "best")}
 
     def row(self, best: bool) -> dict[str, float | int]:
         """One row of the table of metrics."""

@@ -9,17 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from softcam_core.errors import CheckpointError, ManifestError, NotFiniteError, OutOfMemoryError, SettingsError
+from softcam_core.errors import CheckpointError, ManifestError, SettingsError
 from softcam_core.imaging.preprocessing import IMAGENET_MEAN, Preprocessing
 from softcam_core.imaging.readers import read_image
 from softcam_core.models.checkpoint import load_model, read_card, save_model
-from softcam_core.models.softcam import SoftCAM
-from softcam_core.training import judging, loop
 from softcam_core.training.config import TrainingConfig
 from softcam_core.training.config_files import load_settings, make_config, with_absolute_paths
-from softcam_core.training.events import EpochEvent, ErrorEvent, StepEvent, WarningEvent, read_events
-from softcam_core.training.loop import Stopped
-from softcam_core.training.metrics import Measurement
+from softcam_core.training.events import EpochEvent, StepEvent, WarningEvent, read_events
 from softcam_core.training.trainer import train
 
 Make = Callable[..., TrainingConfig]
@@ -148,82 +144,6 @@ def test_the_same_model_with_reading_processes_and_a_cache_on_disk(quick: Make, 
         assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def script_scores(monkeypatch: pytest.MonkeyPatch, *values: dict[str, float]) -> None:
-    """Let validation give these figures, one epoch after the other, and the last ones from then on."""
-    remaining = iter(values)
-
-    def scripted(logits, labels, task) -> Measurement:
-        found = next(remaining, values[-1])
-        return Measurement({"accuracy": 0.5, **found}, {}, torch.zeros(2, 2))
-
-    monkeypatch.setattr(judging, "measure", scripted)
-
-
-def scores(*pairs: tuple[float, float], name: str = "auc") -> list[dict[str, float]]:
-    return [{"loss": loss, name: value} for loss, value in pairs]
-
-
-@pytest.mark.parametrize(
-    ("select", "validation", "best"),
-    [
-        ("auc", [(0.5, 0.7), (0.9, 0.9), (0.1, 0.8)], 2),
-        ("auc", [(0.5, 0.9), (0.3, 0.9), (0.4, 0.9)], 2),
-        ("auc", [(0.5, 0.9), (0.6, 0.9), (0.7, 0.8)], 1),
-        ("kappa", [(0.5, 0.1), (0.6, 0.4), (0.7, 0.2)], 2),
-        ("calibration_error", [(0.5, 0.1), (0.6, 0.05), (0.7, 0.2)], 2),
-    ],
-)
-def test_best_epoch_is_selected_by_any_figure_then_the_lowest_loss(
-    quick: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, select: str, validation, best: int
-) -> None:
-    script_scores(monkeypatch, *scores(*validation, name=select))
-    result = train(quick(training(epochs=3, select=select)), tmp_path / "run")
-    assert result.best_epoch == best
-    assert load_model(result.checkpoint).card.provenance["best_epoch"] == best
-
-
-def test_the_best_epoch_is_sought_among_those_with_the_full_penalty(
-    quick: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script_scores(monkeypatch, *scores((0.1, 1.0), (0.1, 1.0), (0.5, 0.8), (0.4, 0.9), (0.6, 0.9)))
-    result = train(quick(training(epochs=5), {"loss": {"penalty_warmup": 2, "l1": 1e-5}}), tmp_path / "run")
-    assert result.best_epoch == 4
-
-
-def test_without_penalties_every_epoch_may_be_the_best(
-    quick: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script_scores(monkeypatch, *scores((0.1, 1.0), (0.1, 0.9), (0.5, 0.8), (0.4, 0.9)))
-    assert train(quick(training(epochs=3), {"loss": {"penalty_warmup": 2}}), tmp_path / "run").best_epoch == 1
-
-
-def test_an_epoch_whose_figure_is_undefined_is_no_better_than_any(
-    quick: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script_scores(monkeypatch, {"loss": 0.1}, {"loss": 0.9, "auc": 0.4}, {"loss": 0.1}, {"loss": 0.8, "auc": 0.3})
-    assert train(quick(training(epochs=4)), tmp_path / "run").best_epoch == 2
-    warnings = [e.message for e in read_events(tmp_path / "run" / "events.jsonl") if isinstance(e, WarningEvent)]
-    assert [text.split(",")[0] for text in warnings] == [
-        f"auc is undefined on the validation images in epoch {epoch}" for epoch in (1, 3)
-    ]
-
-
-def test_training_ends_early_when_nothing_improves(
-    quick: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script_scores(monkeypatch, *scores((0.5, 0.7), (0.5, 0.8), (0.5, 0.8), (0.5, 0.7), (0.4, 0.9)))
-    result = train(quick(training(epochs=9, early_stopping=2)), tmp_path / "run")
-    assert len(result.history) == 4
-    assert read_events(tmp_path / "run" / "events.jsonl")[-1].status == "stopped_early"
-
-
-def test_a_plateau_lowers_the_learning_rate(quick: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script_scores(monkeypatch, *scores((0.5, 0.7)))
-    settings = training(epochs=4, schedule="plateau", lr_patience=0, lr_gamma=0.5, lr_min=0)
-    result = train(quick(settings), tmp_path / "run")
-    assert [r.learning_rate for r in result.history] == pytest.approx([1e-3, 1e-3, 5e-4, 2.5e-4])
-
-
 def test_the_penalty_rises_from_nothing_to_its_weight(
     quick: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,101 +218,6 @@ def test_only_what_is_not_frozen_is_trained(quick: Make, tmp_path: Path) -> None
     changed = {name for name in features if not torch.equal(before[name], later[name])}
     assert changed
     assert len(changed) < len(features) / 2
-
-
-def stop_after(steps: int) -> tuple[Callable[[object], None], Callable[[], bool]]:
-    """Listener and question that end a run after some steps."""
-    seen = []
-
-    def listen(event: object) -> None:
-        if isinstance(event, StepEvent):
-            seen.append(event.step)
-
-    return listen, lambda: bool(seen) and seen[-1] >= steps
-
-
-@pytest.mark.parametrize("steps", [1, 8, 11])
-def test_a_stopped_run_goes_on_exactly_where_it_was(quick: Make, tmp_path: Path, steps: int) -> None:
-    config = quick(
-        training(epochs=2, ema=0.9, sampler="balanced"),
-        {"augmentation": {"rotation": 10}, "loss": {"l1": 1e-4, "penalty_warmup": 1}},
-    )
-    whole = train(config, tmp_path / "whole")
-    listen, stop = stop_after(steps)
-    with pytest.raises(Stopped):
-        train(config, tmp_path / "parts", listeners=[listen], should_stop=stop)
-    assert read_events(tmp_path / "parts" / "events.jsonl")[-1].status == "interrupted"
-    again = train(config, tmp_path / "parts", resume=True)
-    for name in ("best", "last"):
-        first, second = (load_model(tmp_path / run / f"{name}.safetensors").state_dict() for run in ("whole", "parts"))
-        assert all(torch.equal(first[key], second[key]) for key in first)
-    for one, other in zip(whole.history, again.history, strict=True):
-        assert (one.epoch, one.step, one.learning_rate, one.val) == (
-            other.epoch,
-            other.step,
-            other.learning_rate,
-            other.val,
-        )
-        assert one.train == pytest.approx(other.train, rel=1e-12)
-    losses = [
-        {e.step: e.loss for e in read_events(tmp_path / run / "events.jsonl") if isinstance(e, StepEvent)}
-        for run in ("whole", "parts")
-    ]
-    assert losses[0] == losses[1]
-
-
-def test_a_finished_run_has_nothing_to_go_on_with(quick: Make, tmp_path: Path) -> None:
-    result = train(quick(), tmp_path)
-    model = (tmp_path / "best.safetensors").read_bytes()
-    again = train(quick(), tmp_path, resume=True)
-    assert (again.best_epoch, again.metrics) == (result.best_epoch, result.metrics)
-    assert (tmp_path / "best.safetensors").read_bytes() == model
-
-
-def test_what_was_never_begun_cannot_go_on(quick: Make, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="nothing to resume"):
-        train(quick(), tmp_path / "none", resume=True)
-    assert not (tmp_path / "none").exists()
-
-
-def test_a_run_that_goes_on_with_other_settings_says_so(quick: Make, tmp_path: Path) -> None:
-    listen, stop = stop_after(3)
-    with pytest.raises(Stopped):
-        train(quick(training(epochs=2)), tmp_path, listeners=[listen], should_stop=stop)
-    train(quick(training(epochs=2, lr=1e-4), {"hardware": {"workers": 0}}), tmp_path, resume=True)
-    warnings = [e.message for e in read_events(tmp_path / "events.jsonl") if isinstance(e, WarningEvent)]
-    assert warnings == ["the run goes on with other settings than it began with: training.lr"]
-
-
-def test_a_run_cannot_go_on_with_other_data(quick: Make, table, tmp_path: Path) -> None:
-    rows = table(lambda split, label, i: True)
-    listen, stop = stop_after(3)
-    with pytest.raises(Stopped):
-        train(quick({"data": {"path": rows}}), tmp_path / "run", listeners=[listen], should_stop=stop)
-    rows.write_text("\n".join(line for i, line in enumerate(rows.read_text().splitlines()) if i != 3))
-    with pytest.raises(SettingsError, match="began with 64 training images, and there are 63 now"):
-        train(quick({"data": {"path": rows}}), tmp_path / "run", resume=True)
-
-
-def test_loss_that_is_not_finite_stops_at_once_and_keeps_what_was_good(quick: Make, tmp_path: Path) -> None:
-    with pytest.raises(NotFiniteError, match=r"not a finite number in epoch 1.*lower learning rate"):
-        train(quick(training(lr=1e30, epochs=2)), tmp_path / "run")
-    events = read_events(tmp_path / "run" / "events.jsonl")
-    assert [event.kind for event in events if isinstance(event, ErrorEvent)] == ["not_finite"]
-    assert events[-1].status == "failed"
-    assert sum(isinstance(event, StepEvent) for event in events) <= 2
-
-
-def test_a_loss_that_breaks_late_leaves_the_last_good_checkpoint(
-    quick: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = loop.learning_rate_factor
-    monkeypatch.setattr(loop, "learning_rate_factor", lambda c, t, p: 1e30 if t > 1.2 else real(c, t, p))
-    with pytest.raises(NotFiniteError, match=r"in epoch 2.*The best model so far, of epoch 1, is kept"):
-        train(quick(training(epochs=2), {"hardware": {"checkpoint_minutes": 0}}), tmp_path)
-    assert all(bool(torch.isfinite(t).all()) for t in load_model(tmp_path / "best.safetensors").state_dict().values())
-    monkeypatch.setattr(loop, "learning_rate_factor", lambda c, t, p: real(c, t, p))
-    assert len(train(quick(training(epochs=2)), tmp_path, resume=True).history) == 2
 
 
 def test_a_run_is_not_overwritten_unless_asked(quick: Make, tmp_path: Path) -> None:
@@ -530,58 +355,6 @@ def test_settings_that_do_not_suit_the_data(quick: Make, tmp_path: Path, setting
 def test_other_losses_learn_too(quick: Make, tmp_path: Path, settings: dict) -> None:
     result = train(quick(training(epochs=3), settings), tmp_path / "run")
     assert result.history[-1].train["classification"] < result.history[0].train["classification"]
-
-
-def limit_memory(monkeypatch: pytest.MonkeyPatch, images: int) -> None:
-    """Let the network run out of memory with more images at a time."""
-    real = SoftCAM.forward
-
-    def forward(self: SoftCAM, x: torch.Tensor):
-        if len(x) > images and torch.is_grad_enabled():
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(self, x)
-
-    monkeypatch.setattr(SoftCAM, "forward", forward)
-
-
-def test_memory_too_small_is_reported_with_the_batch(
-    quick: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limit_memory(monkeypatch, 4)
-    with pytest.raises(OutOfMemoryError, match=r"too small for batches of 8.*--auto-batch"):
-        train(quick(), tmp_path / "run")
-    errors = [e for e in read_events(tmp_path / "run" / "events.jsonl") if isinstance(e, ErrorEvent)]
-    assert [error.kind for error in errors] == ["out_of_memory"]
-
-
-def test_smaller_batches_are_found_and_steps_stay_as_large(
-    quick: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limit_memory(monkeypatch, 3)
-    result = train(quick({"hardware": {"auto_batch": True}}), tmp_path / "run")
-    assert result.history[0].step == 8
-    warnings = [e.message for e in read_events(tmp_path / "run" / "events.jsonl") if isinstance(e, WarningEvent)]
-    assert warnings == ["the memory is too small for batches of 8: 2, 4 to a step"]
-
-
-def test_a_disk_that_fills_up_stops_the_run_and_loses_nothing(
-    quick: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = loop.save_state
-    calls = []
-
-    def fills_up(state, path) -> None:
-        calls.append(path)
-        if len(calls) == 2:
-            raise SettingsError(path, "cannot be written: No space left on device", "Check the free space.")
-        real(state, path)
-
-    monkeypatch.setattr(loop, "save_state", fills_up)
-    with pytest.raises(SettingsError, match="No space left"):
-        train(quick(training(epochs=3)), tmp_path)
-    errors = [e for e in read_events(tmp_path / "events.jsonl") if isinstance(e, ErrorEvent)]
-    assert [error.kind for error in errors] == ["disk"]
-    assert len(train(quick(training(epochs=3)), tmp_path, resume=True).history) == 3
 
 
 def test_last_batch_of_one_image_is_left_out(quick: Make, table, tmp_path: Path) -> None:
