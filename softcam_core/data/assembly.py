@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from softcam_core.data.boxes import image_size, misplaced, scale_boxes
+from softcam_core.data.boxes import misplaced, scale_boxes
 from softcam_core.data.checks import MAX_SHOWN, counted, listed
 from softcam_core.data.labelling import canonical, class_index, distinct_labels, kind_of, rarer_kind
 from softcam_core.data.records import Listing, Record
 from softcam_core.data.samples import SPLIT_NAMES, Box, Manifest, Sample, Split
 from softcam_core.data.splits import draw_splits
 from softcam_core.errors import ManifestError
+from softcam_core.imaging.sizes import image_size
 
 if TYPE_CHECKING:
     from softcam_core.data.source import DataSource

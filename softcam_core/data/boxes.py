@@ -3,38 +3,12 @@
 from __future__ import annotations
 
 import math
-import struct
-import warnings
-import zlib
 from collections.abc import Sequence
-from pathlib import Path
-
-from PIL import ExifTags, Image
-from pydicom import dcmread
-from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from softcam_core.data.samples import Box
 
 # Annotators and programs round to whole pixels, each in its own way.
 _TOLERANCE_PX = 1.0
-_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
-
-# What Pillow and pydicom raise for files whose header is damaged.
-_HEADER_ERRORS = (
-    InvalidDicomError,
-    BytesLengthException,
-    OSError,
-    EOFError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    NotImplementedError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-)
 
 
 def parse_boxes(text: str) -> tuple[Box, ...]:
@@ -60,30 +34,6 @@ def parse_box(numbers: Sequence[str]) -> Box:
     if not all(map(math.isfinite, (x, y, width, height))):
         raise ValueError("numbers must be finite")
     return x, y, width, height
-
-
-def image_size(path: Path) -> tuple[int, int] | None:
-    """Height and width of an image file as `read_image` gives it, from its header alone.
-
-    None where the header cannot be read: what is wrong with the file is said when it is decoded.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=UserWarning)
-        warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-        try:
-            with path.open("rb") as file:
-                is_dicom = file.read(132)[128:] == b"DICM"
-            if is_dicom:
-                header = dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
-                return int(header.Rows), int(header.Columns)
-            with Image.open(path, formats=("PNG", "JPEG", "TIFF")) as image:
-                # Pillow turns TIFF itself, and says the size of the upright image from the start.
-                orientation = 1 if image.format == "TIFF" else image.getexif().get(ExifTags.Base.Orientation, 1)
-                return (image.width, image.height) if orientation in _SIDEWAYS else (image.height, image.width)
-        except Image.DecompressionBombError:
-            return None
-        except _HEADER_ERRORS:
-            return None
 
 
 def scale_boxes(boxes: Sequence[Box], measured_on: int, size: tuple[int, int]) -> tuple[Box, ...]:

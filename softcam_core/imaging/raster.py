@@ -18,7 +18,7 @@ from softcam_core.imaging.image import MedicalImage, Window
 Array = npt.NDArray[Any]
 
 # What Pillow's decoders raise for damaged files; SyntaxError is how PNG and TIFF say "broken".
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     OSError,
     EOFError,
     SyntaxError,
@@ -91,7 +91,7 @@ def read_raster(path: Path, frame: int = 0) -> MedicalImage:
             raise ImageReadError(
                 path, "its header is damaged, or of a kind that is not supported", "Save it as 8- or 16-bit PNG."
             ) from error
-        except _DECODER_ERRORS as error:
+        except DECODER_ERRORS as error:
             raise ImageReadError(
                 path, f"it could not be decoded: {str(error).rstrip('.')}", "Copy or export the file again."
             ) from error

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import default_collate
 
-from softcam_core.data.boxes import image_size
 from softcam_core.data.cache import ImageCache
 from softcam_core.data.dataset import ImageDataset
 from softcam_core.data.manifest import Manifest, Sample
@@ -21,6 +20,7 @@ from softcam_core.evaluation.sparsity import gini_index, near_zero_share
 from softcam_core.explainers.evidence import explain_evidence
 from softcam_core.imaging.geometry import Geometry
 from softcam_core.imaging.readers import read_image
+from softcam_core.imaging.sizes import image_size
 from softcam_core.models.modes import evaluating
 from softcam_core.models.softcam import SoftCAM
 from softcam_core.sweep.records import GINI, MASS, NEAR_ZERO, POINTING
