@@ -212,7 +212,7 @@ def judge(model_file: Path, manifest: Path, split: str) -> dict[str, np.ndarray]
     from softcam_core.data.manifest import read_manifest
     from softcam_core.evaluation.localization import pointing_hit, relevance_mass
     from softcam_core.evaluation.sparsity import gini_index, near_zero_share
-    from softcam_core.explainers.cam import grad_cam
+    from softcam_core.explainers.cam import GradCAM
 
     model = sc.load_model(model_file)
     rng = np.random.default_rng(0)
@@ -231,7 +231,7 @@ def judge(model_file: Path, manifest: Path, split: str) -> dict[str, np.ndarray]
             continue
         mask = cv2.imread(str(sample.mask), cv2.IMREAD_GRAYSCALE) > 0
         pixels = torch.from_numpy(model.card.preprocessing.apply(image).array)[None]
-        cams = grad_cam(model, pixels, relu=False)[0].numpy()
+        cams = GradCAM(relu=False)(model, pixels).values[0].numpy()
         geometry, size = explanation.geometry, explanation.grid.shape[1:]
         top, _, bottom, _ = geometry.cell_box((1, 1), size)
         annotated = np.zeros(size)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from softcam_core.errors import ImageReadError as ImageReadError
     from softcam_core.errors import ManifestError as ManifestError
     from softcam_core.errors import SettingsError as SettingsError
-    from softcam_core.explainers.base import Explanation as Explanation
+    from softcam_core.explainers.explanation import Explanation as Explanation
     from softcam_core.explainers.methods import explain as explain
     from softcam_core.imaging.image import MedicalImage as MedicalImage
     from softcam_core.imaging.readers import read_image as read_image
@@ -29,7 +29,7 @@ _HOMES = {
     "ImageReadError": "errors",
     "ManifestError": "errors",
     "SettingsError": "errors",
-    "Explanation": "explainers.base",
+    "Explanation": "explainers.explanation",
     "explain": "explainers.methods",
     "MedicalImage": "imaging.image",
     "read_image": "imaging.readers",

@@ -36,4 +36,9 @@ echo "Installing the Python packages of constraints.txt into .venv (several GB t
 # No cache: nothing is left outside the checkout.
 .venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check \
     --constraint constraints.txt --editable ".$extra"
+if [ "$kind" = dev ]; then
+    # It asks for opencv-python, whose Qt would be loaded beside ours; it works with the headless one.
+    .venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check \
+        --constraint constraints.txt --no-deps quantus
+fi
 echo "$wanted" > "$stamp"

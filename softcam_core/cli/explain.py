@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from softcam_core.errors import BorderError, SettingsError
 
 if TYPE_CHECKING:
-    from softcam_core.explainers.base import Explanation
+    from softcam_core.explainers.explanation import Explanation
     from softcam_core.models.card import ModelCard
     from softcam_core.models.softcam import SoftCAM
 

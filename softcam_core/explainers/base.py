@@ -1,114 +1,207 @@
-"""Explanation, what every method gives, and Explainer, what every method is."""
+"""Explainer, what every method is; Maps, what every method gives."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar, Literal
 
-import numpy as np
-import numpy.typing as npt
+import torch
+from torch import Tensor
 
-from softcam_core.imaging.geometry import Geometry
+from softcam_core.errors import SettingsError
+from softcam_core.explainers.targets import TargetLike, Targets, contrasts
+from softcam_core.explainers.untouched import untouched
+from softcam_core.explainers.watch import UNWATCHED, Watch
+from softcam_core.imaging.geometry import Geometry, Lattice
+from softcam_core.models.classifier import Classifier
 
-if TYPE_CHECKING:
-    from softcam_core.imaging.image import MedicalImage
-    from softcam_core.models.card import ModelCard
-    from softcam_core.models.softcam import SoftCAM
+Scale = Literal["mean", "sum", "change", "relative"]
+Cost = Literal["forward", "backward", "tens", "hundreds", "thousands"]
+Family = Literal["evidence", "cam", "gradient", "propagation", "perturbation", "floor"]
 
-Class = str | int
+CONSERVATION_LIMIT = 0.05
+"""Relative error of a sum that should be the logit, above which a map carries a warning."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Explanation:
-    """Why a model gave its logits for one image.
+@dataclass(frozen=True, slots=True)
+class About:
+    """What people need to know of a method.
 
     Attributes
     ----------
-    method : str
-        Name of the explainer.
-    card : ModelCard
-        Of the model explained.
-    logits, probabilities : ndarray, (K,) float32
-    grid : ndarray, (K, h, w) float32
-        One signed map a class. For ``method="evidence"`` its mean over (h, w) is the logit.
-    geometry : Geometry
-        From the image to the model input the grid lies on.
-    seconds : float
-        Time the method took on the model input.
-    device : str
-        Where it ran.
+    name : str
+        In commands and files.
+    title : str
+        As the literature writes it.
+    reference : str
+        Paper and equation.
+    family : Family
+    cost : {"forward", "backward", "tens", "hundreds", "thousands"}
+        About how many forward passes it takes: one; one and a way back; 10 to 100; and so on.
+    signed : bool
+        Whether maps tell what speaks against the target too.
+    valid : str
+        Where its maps mean what they say, a sentence.
+    needs_softcam : bool
+        True where only a SoftCAM has it.
     """
 
-    method: str
-    card: ModelCard
-    logits: npt.NDArray[np.float32]
-    probabilities: npt.NDArray[np.float32]
-    grid: npt.NDArray[np.float32]
-    geometry: Geometry
-    seconds: float
-    device: str
+    name: str
+    title: str
+    reference: str
+    family: Family
+    cost: Cost
+    signed: bool
+    valid: str
+    needs_softcam: bool = False
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """K names, in the order of the maps."""
-        return self.card.class_names
 
-    @property
-    def predicted(self) -> int:
-        """Index of the class with the highest logit."""
-        return int(np.argmax(self.logits))
+@dataclass(frozen=True, slots=True, eq=False)
+class Maps:
+    """Maps of B images for T targets each.
 
-    def index(self, target: Class) -> int:
-        """Index of a class given by name or index; raises KeyError or IndexError naming what there is."""
-        if isinstance(target, str):
-            return self.card.class_index(target)
-        if not 0 <= target < len(self.class_names):
-            raise IndexError(f"class {target} of {len(self.class_names)}")
-        return int(target)
+    Attributes
+    ----------
+    values : Tensor, (B, T, h, w) float32 (float64 for models in float64)
+        Signed; on the model's device.
+    scale : {"mean", "sum", "change", "relative"}
+        What the numbers are: their mean is the target; they add up to the target, or to its distance from a baseline;
+        each is the change of the target when its place is covered; or they can be compared within one map alone.
+    unit : str
+        "logit", or "" for none.
+    lattice : Lattice or None
+        Where the cells lie in the model input; None for cells that tile it.
+    errors : Tensor or None, (B, T)
+        For maps whose sum should be the target: relative error of the sum.
+    notes : tuple of str
+        What holds for all of them and should be known, sentences.
+    """
 
-    def default_view(self) -> tuple[int, int | None]:
-        """Class to show, and class to take away from it, when nobody asked for others.
+    values: Tensor
+    scale: Scale
+    unit: str = ""
+    lattice: Lattice | None = None
+    errors: Tensor | None = None
+    notes: tuple[str, ...] = ()
 
-        The predicted class by itself; of two exclusive classes the second against the first, because only their
-        difference matters. By custom the second is the finding, so evidence for it has one colour in all images.
+    def warning(self, image: int, target: int) -> str:
+        """What is wrong with a map, a sentence; empty for nothing."""
+        if self.errors is None:
+            return ""
+        error = float(self.errors[image, target])
+        if error <= CONSERVATION_LIMIT:  # not a number is no reason to be calm
+            return ""
+        return f"Relevance is not conserved: its sum is {error:.0%} off the target."
+
+    def on_input(self, size: tuple[int, int]) -> Tensor:
+        """Average of each map's surface over each pixel of the model input, (B, T, H, W)."""
+        if self.lattice is None and tuple(self.values.shape[2:]) == size:
+            return self.values
+        geometry = Geometry(size, size, (0, 0), size, self.lattice)
+        height, width = self.values.shape[2:]
+        rows, columns = (torch.from_numpy(weights).to(self.values) for weights in geometry.averages((height, width)))
+        return rows @ self.values @ columns.T
+
+
+def option(default: Any, text: str, *, least: float | None = None, choices: tuple[str, ...] = ()) -> Any:  # noqa: ANN401
+    """A field of an explainer that people may set: its default, what it is, and what it may be."""
+    return field(default=default, metadata={"help": text, "least": least, "choices": choices})
+
+
+@dataclass(frozen=True, slots=True)
+class Explainer(ABC):
+    """A method with its options; two that are equal give the same maps.
+
+    Subclasses are frozen dataclasses whose fields (`option`) are the method's options.
+    """
+
+    about: ClassVar[About]
+
+    def __post_init__(self) -> None:
+        """Check the options.
+
+        Raises
+        ------
+        SettingsError
+            For a value that an option cannot have.
         """
-        if self.card.task == "single_label" and len(self.class_names) == 2:
-            return 1, 0
-        return self.predicted, None
+        for each in fields(self):
+            value, least, choices = getattr(self, each.name), each.metadata["least"], each.metadata["choices"]
+            name = f"{self.about.name}:{each.name}"
+            if least is not None and not value >= least:
+                raise SettingsError(name, f"{value} is too small", f"The least is {least:g}.")
+            if choices and value not in choices:
+                raise SettingsError(name, f"{value!r} is unknown", f"There are {', '.join(choices)}.")
 
-    def map_of(self, target: Class, against: Class | None = None) -> npt.NDArray[np.float32]:
-        """Map of a class, or the map of one class minus that of another, (h, w).
+    def __call__(
+        self,
+        model: Classifier,
+        images: Tensor,
+        targets: Targets | TargetLike | None = None,
+        *,
+        watch: Watch = UNWATCHED,
+    ) -> Maps:
+        """Explain what a model says of images.
 
-        With `against`, the mean of an evidence map is the log-odds of the two classes under softmax, and the
-        offset that softmax ignores is gone.
-        """
-        grid = self.grid[self.index(target)]
-        return np.asarray(grid if against is None else grid - self.grid[self.index(against)], dtype=np.float32)
-
-    def on_image(self, target: Class, against: Class | None = None) -> npt.NDArray[np.float32]:
-        """Map spread over the original pixels.
+        Parameters
+        ----------
+        model : Classifier
+            Left as it was, whatever happens; it is run in eval mode.
+        images : Tensor, (B, 3, H, W)
+            Normalised.
+        targets : optional
+            T targets; every class by itself by default (`softcam_core.explainers.targets.contrasts`).
+        watch : Watch
 
         Returns
         -------
-        ndarray, (H, W) float32
-            NaN outside the analysed area.
+        Maps
+            For all images and targets.
+
+        Raises
+        ------
+        SettingsError
+            For targets that do not fit, or a model that the method cannot explain, with the reason.
+        CancelledError
+            When the watch stopped it.
         """
-        return self.geometry.on_image(self.map_of(target, against))
+        if images.ndim != 4 or images.shape[1] != 3 or not len(images):
+            raise SettingsError("images", f"have the shape {tuple(images.shape)}", "Give (B, 3, H, W), B at least 1.")
+        if reason := self.refusal(model):
+            raise SettingsError(model.card.architecture, f"{self.about.title} cannot explain it: {reason}",
+                                "Choose another method.")  # fmt: skip
+        weights = contrasts(targets, len(images), model.card).to(model.device, model.dtype)
+        with untouched(model):
+            # A tensor made in inference mode could not be differentiated.
+            images = images.detach().to(model.device, model.dtype, copy=images.is_inference())
+            return self._maps(model, images, weights, watch)
 
-    def shares(self, target: Class, against: Class | None = None) -> npt.NDArray[np.float64]:
-        """Exact share of each original pixel in the mean of the map.
+    def refusal(self, model: Classifier) -> str:
+        """Why the method cannot explain a model, or nothing."""
+        if model.dtype in (torch.float16, torch.bfloat16):
+            return "its weights have half precision, in which gradients and small differences are lost"
+        return ""
 
-        Returns
-        -------
-        ndarray, (H, W) float64
-            Sums to the logit (with `against`: to the log-odds); 0 outside the analysed area.
-        """
-        return self.geometry.shares(self.map_of(target, against))
+    @abstractmethod
+    def _maps(self, model: Classifier, images: Tensor, weights: Tensor, watch: Watch) -> Maps:
+        """Maps of images (B, 3, H, W) for targets that weigh the logits, (B, T, K)."""
+
+    def options(self) -> dict[str, Any]:
+        """Options that are not the defaults."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """All options with their defaults."""
+        return {f.name: f.default for f in fields(cls) if f.default is not MISSING}
+
+    def __str__(self) -> str:
+        """As `softcam_core.explainers.methods.parse_method` reads it: "occlusion:patch=32"."""
+        changed = ",".join(f"{name}={value}" for name, value in self.options().items())
+        return self.about.name + (f":{changed}" if changed else "")
 
 
-class Explainer(Protocol):
-    """Explains a model's logits on an image and leaves the model as it was."""
-
-    def __call__(self, model: SoftCAM, image: MedicalImage) -> Explanation:
-        """Explain one image."""
-        ...
+def contrasted(logits: Tensor, weights: Tensor) -> Tensor:
+    """Targets of images: logits (B, K) and weights (B, T, K) -> (B, T)."""
+    return torch.einsum("btk,bk->bt", weights, logits)

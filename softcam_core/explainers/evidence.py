@@ -2,72 +2,43 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
+from torch import Tensor
 
-from softcam_core.devices import describe_device
-from softcam_core.errors import SettingsError
-from softcam_core.explainers.base import Explanation
-from softcam_core.imaging.geometry import Lattice
-from softcam_core.imaging.image import MedicalImage
-from softcam_core.models.modes import evaluating
-from softcam_core.models.softcam import ALWAYS_LARGE_ENOUGH, SoftCAM
+from softcam_core.explainers.base import About, Explainer, Maps
+from softcam_core.explainers.layers import lattice_of
+from softcam_core.explainers.watch import Watch
+from softcam_core.models.classifier import Classifier
+from softcam_core.models.softcam import SoftCAM
 
 
-def explain_evidence(model: SoftCAM, image: MedicalImage) -> Explanation:
-    """One forward pass: the maps whose means are the logits.
+@dataclass(frozen=True, slots=True)
+class SoftCAMEvidence(Explainer):
+    """One forward pass: the maps whose means are the targets (Djoumessi & Berens, SoftCAM, MIDL 2026, section 3)."""
 
-    Parameters
-    ----------
-    model : SoftCAM
-        Left as it was; it is run in eval mode.
-    image : MedicalImage
-
-    Returns
-    -------
-    Explanation
-        With ``abs(grid.mean((1, 2)) - logits)`` within float32 rounding.
-
-    Raises
-    ------
-    SettingsError
-        When the model's input does not fit the device's memory, or is too small for the network.
-    """
-    prepared = model.card.preprocessing.apply(image)
-    height, width = prepared.geometry.input_size
-    batch = torch.from_numpy(prepared.array)[None].to(model.device)
-    start = time.perf_counter()
-    try:
-        with evaluating(model), torch.inference_mode():
-            logits, maps = model(batch)
-            probabilities = model.probabilities(logits)
-            arrays = [tensor[0].float().cpu().numpy() for tensor in (logits, probabilities, maps)]
-    except torch.OutOfMemoryError as error:
-        torch.cuda.empty_cache()
-        reason = f"an input of {height} x {width} pixels does not fit the memory of {model.device}"
-        raise SettingsError(image.source, reason, "Run on the CPU, or use a model with a smaller input.") from error
-    except RuntimeError as error:
-        if min(height, width) >= ALWAYS_LARGE_ENOUGH:
-            raise
-        reason = f"an input of {height} x {width} pixels is too small for {model.card.architecture}"
-        advice = "Open a larger image, or use a model that resizes its input."
-        raise SettingsError(image.source, reason, advice) from error
-    seconds = time.perf_counter() - start
-    return Explanation(
-        method="evidence",
-        card=model.card,
-        logits=arrays[0],
-        probabilities=arrays[1],
-        grid=arrays[2],
-        geometry=replace(prepared.geometry, lattice=_lattice(model)),
-        seconds=seconds,
-        device=describe_device(model.device),
+    about: ClassVar[About] = About(
+        name="evidence",
+        title="SoftCAM evidence",
+        reference="Djoumessi & Berens, MIDL 2026, section 3",
+        family="evidence",
+        cost="forward",
+        signed=True,
+        valid="Always: the prediction is computed from it.",
+        needs_softcam=True,
     )
 
+    def refusal(self, model: Classifier) -> str:
+        """See `Explainer`; half precision is fine, because nothing is differentiated."""
+        return "" if isinstance(model, SoftCAM) else "a black box has no evidence of its own"
 
-def _lattice(model: SoftCAM) -> Lattice:
-    """Cells lie where the network looks: convolutions of stride 2 look up and left, unpadded ones leave a border."""
-    field = model.receptive_field
-    return Lattice(first=field.centre, stride=field.stride)
+    def _maps(self, model: Classifier, images: Tensor, weights: Tensor, watch: Watch) -> Maps:
+        assert isinstance(model, SoftCAM)
+        watch.report(0)
+        with torch.no_grad():
+            evidence = model(images).maps
+        maps = torch.einsum("btk,bkij->btij", weights, evidence)
+        watch.report(1)
+        return Maps(maps if maps.dtype == torch.float64 else maps.float(), "mean", "logit", lattice_of(model))

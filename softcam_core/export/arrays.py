@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from softcam_core.errors import SettingsError
-from softcam_core.explainers.base import Explanation
+from softcam_core.explainers.explanation import Explanation
 from softcam_core.imaging.geometry import Lattice
 from softcam_core.notice import NOTICE
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from softcam_core.errors import SettingsError
-from softcam_core.explainers.base import Class, Explanation
+from softcam_core.explainers.explanation import Class, Explanation
 from softcam_core.export.colormaps import COLORMAPS, DEFAULT_DIVERGING, DEFAULT_SEQUENTIAL, Sign
 from softcam_core.export.panel import PanelText, Scale, draw_panel
 from softcam_core.imaging.image import MedicalImage
@@ -184,8 +184,8 @@ def _text(
 ) -> PanelText:
     names = explanation.class_names
     index = explanation.index(target)
-    is_evidence = explanation.method == "evidence"
-    unit = ("logit" if against is None else "log-odds") if is_evidence else ""
+    is_evidence = explanation.is_evidence
+    unit = "log-odds" if explanation.unit and against is not None else explanation.unit
     facts = [("probability", f"{explanation.probabilities[index]:.3f}")]
     if is_evidence:
         facts.append((f"{unit} = mean of map", f"{float(grid.mean(dtype=np.float64)):+.3f}"))
@@ -195,7 +195,7 @@ def _text(
     if is_cropped:
         notes.append("frame: analysed area")
     return PanelText(
-        method="SoftCAM evidence" if is_evidence else explanation.method,
+        method=explanation.about.title,
         target=names[index],
         against=None if against is None else names[explanation.index(against)],
         facts=tuple(facts),

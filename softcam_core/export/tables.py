@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from softcam_core.errors import SettingsError
-from softcam_core.explainers.base import Explanation
+from softcam_core.explainers.explanation import Explanation
 from softcam_core.notice import NOTICE
 
 

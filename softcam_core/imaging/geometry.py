@@ -253,16 +253,28 @@ class Geometry:
         ndarray, (..., H, W) float32
             Average of the surface over the analysed part of each pixel, NaN outside the analysed area.
         """
-        averages, inside = [], []
-        for axis, cells in enumerate(grid.shape[-2:]):
-            edges = self._pixel_edges(axis, cells)
-            covered = np.diff(edges)
-            first, *_, last = np.flatnonzero(covered).repeat(2)
-            inside.append(slice(first, last + 1))
-            averages.append(tent_integrals(edges, cells)[inside[-1]] / covered[inside[-1], None])
+        (rows, inside_rows), (columns, inside_columns) = (
+            self._average_weights(axis, cells) for axis, cells in enumerate(grid.shape[-2:])
+        )
         out = np.full((*grid.shape[:-2], *self.image_size), np.nan, dtype=np.float32)
-        out[..., inside[0], inside[1]] = averages[0] @ grid @ averages[1].T
+        out[..., inside_rows, inside_columns] = rows @ grid @ columns.T
         return out
+
+    def averages(self, grid_size: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+        """Weights with which `on_image` makes the analysed pixels of a grid: rows (H', h) and columns (W', w).
+
+        Each row adds up to 1. ``rows @ grid @ columns.T`` is the part of `on_image` that is a number.
+        """
+        rows, columns = (self._average_weights(axis, cells)[0] for axis, cells in enumerate(grid_size))
+        return rows, columns
+
+    def _average_weights(self, axis: int, cells: int) -> tuple[FloatArray, slice]:
+        """What part of a pixel's average each cell gives along an axis, and which pixels are analysed."""
+        edges = self._pixel_edges(axis, cells)
+        covered = np.diff(edges)
+        first, *_, last = np.flatnonzero(covered).repeat(2)
+        inside = slice(first, last + 1)
+        return tent_integrals(edges, cells)[inside] / covered[inside, None], inside
 
     def at(self, grid: npt.NDArray[np.floating[Any]], row: int, column: int) -> float:
         """Value of `on_image` at one pixel: (h, w) grid, row and column of the pixel."""

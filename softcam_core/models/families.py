@@ -45,6 +45,8 @@ class Family:
         What the black box's state dict has before the names of the parameters of features and head.
     inexact : str
         Why no SoftCAM computes the black box's function; empty where one does.
+    pooled : callable
+        Black box -> its head as a module of modules, features (B, D, h, w) -> logits (B, K), which shares its layers.
     stages : callable or None
         Black box -> its modules in the order they run, each of which changes the size at most once, so that stride can
         be traded for dilation; None where it cannot.
@@ -58,6 +60,7 @@ class Family:
     feature_prefix: str = ""
     head_prefix: str = "fc."
     inexact: str = ""
+    pooled: Callable[[nn.Module], nn.Module] = lambda network: _pooled(network, "fc")
     stages: Stages | None = None
     mean: Triple = IMAGENET_MEAN
     std: Triple = IMAGENET_STD
@@ -145,6 +148,39 @@ def _mnasnet(network: nn.Module, options: ArchitectureOptions) -> Parts:
     return network.layers, per_location(network.classifier)  # type: ignore[return-value, arg-type]
 
 
+# --- heads of black boxes
+
+
+def _pooled(network: nn.Module, *layers: str) -> nn.Module:
+    """Pool, flatten, classify; networks that pool in forward() do it by the mean."""
+    pool = getattr(network, "avgpool", None) or nn.AdaptiveAvgPool2d(1)
+    parts = [(name, network.get_submodule(name)) for name in layers]
+    return nn.Sequential(OrderedDict([("avgpool", pool), ("flatten", nn.Flatten()), *parts]))
+
+
+def _pooled_classifier(network: nn.Module) -> nn.Module:
+    return _pooled(network, "classifier")
+
+
+def _pooled_after_dropout(network: nn.Module) -> nn.Module:
+    return _pooled(network, "dropout", "fc")
+
+
+def _pooled_last(network: nn.Module) -> nn.Module:
+    # SqueezeNet's classifier is convolution, ReLU and pool.
+    return nn.Sequential(OrderedDict([("classifier", network.get_submodule("classifier")), ("flatten", nn.Flatten())]))
+
+
+def _pooled_timm(network: nn.Module) -> nn.Module:
+    layers = [("avgpool", nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten()), ("fc", network.get_classifier())]  # type: ignore[operator]
+    return nn.Sequential(OrderedDict(layers))
+
+
+def _pooled_convnext(network: nn.Module) -> nn.Module:
+    # Its classifier normalises before it flattens.
+    return nn.Sequential(OrderedDict((name, network.get_submodule(name)) for name in ("avgpool", "classifier")))
+
+
 # --- modules in the order they run
 
 
@@ -186,6 +222,7 @@ FAMILIES: dict[str, Family] = {
         feature_prefix="features.",
         head_prefix="classifier.",
         stages=_feature_children,
+        pooled=_pooled_classifier,
     ),
     "efficientnet": Family(
         (*(f"efficientnet_b{i}" for i in range(8)), *(f"efficientnet_v2_{size}" for size in "sml")),
@@ -194,6 +231,7 @@ FAMILIES: dict[str, Family] = {
         feature_prefix="features.",
         head_prefix="classifier.",
         stages=_feature_children,
+        pooled=_pooled_classifier,
     ),
     "regnet": Family(
         (
@@ -211,6 +249,7 @@ FAMILIES: dict[str, Family] = {
         feature_prefix="features.",
         head_prefix="classifier.",
         stages=_feature_children,
+        pooled=_pooled_classifier,
     ),
     "mnasnet": Family(
         ("mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3"),
@@ -219,6 +258,7 @@ FAMILIES: dict[str, Family] = {
         feature_prefix="layers.",
         head_prefix="classifier.",
         stages=_layer_children,
+        pooled=_pooled_classifier,
     ),
     "shufflenetv2": Family(
         ("shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0"),
@@ -232,10 +272,21 @@ FAMILIES: dict[str, Family] = {
         _features_and_classifier,
         feature_prefix="features.",
         head_prefix="classifier.",
+        pooled=_pooled_last,
     ),
     # torchvision's published weights take ImageNet's normalisation and turn it into this one themselves.
-    "googlenet": Family(("googlenet",), _inception, _before_dropout, head_prefix="", mean=_HALF, std=_HALF),
-    "inception": Family(("inception_v3",), _inception, _before_dropout, head_prefix="", mean=_HALF, std=_HALF),
+    "googlenet": Family(
+        ("googlenet",), _inception, _before_dropout, head_prefix="", pooled=_pooled_after_dropout, mean=_HALF, std=_HALF
+    ),
+    "inception": Family(
+        ("inception_v3",),
+        _inception,
+        _before_dropout,
+        head_prefix="",
+        pooled=_pooled_after_dropout,
+        mean=_HALF,
+        std=_HALF,
+    ),
     "vgg": Family(
         tuple(f"vgg{depth}{suffix}" for depth in (11, 13, 16, 19) for suffix in ("", "_bn")),
         _torchvision,
@@ -243,6 +294,7 @@ FAMILIES: dict[str, Family] = {
         feature_prefix="features.",
         head_prefix="classifier.",
         inexact=_FLATTENED,
+        pooled=_pooled_classifier,
     ),
     "alexnet": Family(
         ("alexnet",),
@@ -251,6 +303,7 @@ FAMILIES: dict[str, Family] = {
         feature_prefix="features.",
         head_prefix="classifier.",
         inexact=_FLATTENED.replace("7x7", "6x6"),
+        pooled=_pooled_classifier,
     ),
     "mobilenetv3": Family(
         ("mobilenet_v3_small", "mobilenet_v3_large"),
@@ -260,6 +313,7 @@ FAMILIES: dict[str, Family] = {
         head_prefix="classifier.",
         inexact="an activation (hard swish) stands between its pool and its last layer",
         stages=_feature_children,
+        pooled=_pooled_classifier,
     ),
     "convnext": Family(
         tuple(f"convnext_{size}" for size in ("tiny", "small", "base", "large")),
@@ -268,6 +322,7 @@ FAMILIES: dict[str, Family] = {
         feature_prefix="features.",
         head_prefix="classifier.",
         inexact="a layer normalisation, which is not linear, stands between its pool and its last layer",
+        pooled=_pooled_convnext,
     ),
 }
 
@@ -310,6 +365,7 @@ def family_of(architecture: str) -> Family:
             _timm,
             lambda network, _: timm_parts(network),
             head_prefix=classifier_prefix(architecture),
+            pooled=_pooled_timm,
             stages=lambda _: (),  # timm has given its networks their stride
         )
     raise KeyError(f"no architecture {architecture!r}; there are {', '.join(architectures())}, and timm/NAME")

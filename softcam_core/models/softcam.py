@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import NamedTuple, Self
 
 import torch
@@ -10,9 +9,9 @@ from torch import Tensor, nn
 
 from softcam_core.errors import SettingsError
 from softcam_core.models.card import ModelCard
+from softcam_core.models.classifier import Classifier
 from softcam_core.models.dilation import set_output_stride
 from softcam_core.models.families import Family, family_of
-from softcam_core.models.receptive_field import ReceptiveField, receptive_field
 
 ALWAYS_LARGE_ENOUGH = 96
 """Pixels a side that every architecture takes; below, strides may leave nothing, and torch raises RuntimeError."""
@@ -33,7 +32,7 @@ class Evidence(NamedTuple):
     maps: Tensor
 
 
-class SoftCAM(nn.Module):
+class SoftCAM(Classifier):
     r"""A convolutional network whose logits are the spatial means of its evidence maps.
 
     .. math:: A = W * Z + b, \qquad \text{logit}_k = \frac{1}{hw} \sum_{ij} A_{kij}
@@ -51,12 +50,10 @@ class SoftCAM(nn.Module):
     """
 
     def __init__(self, features: nn.Module, head: nn.Module, card: ModelCard) -> None:
-        super().__init__()
-        self.features = features
+        super().__init__(features, card)
         self.head = head
         # The module, not Tensor.mean: relevance propagation has a rule for the one and loses the place in the other.
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.card = card
 
     @classmethod
     def from_card(cls, card: ModelCard) -> Self:
@@ -78,19 +75,9 @@ class SoftCAM(nn.Module):
         maps = self.head(self.features(x))
         return Evidence(self.pool(maps).flatten(1), maps)
 
-    @property
-    def device(self) -> torch.device:
-        """Where the parameters are."""
-        return next(self.parameters()).device
-
-    @cached_property
-    def receptive_field(self) -> ReceptiveField:
-        """Which pixels of the model input a cell of evidence can see."""
-        return receptive_field(self.features)
-
-    def probabilities(self, logits: Tensor) -> Tensor:
-        """(..., K) logits -> (..., K) probabilities: softmax for single label, sigmoid for multi label."""
-        return logits.softmax(-1) if self.card.task == "single_label" else logits.sigmoid()
+    def classify(self, features: Tensor) -> Tensor:
+        """See `Classifier`."""
+        return self.pool(self.head(features)).flatten(1)  # type: ignore[no-any-return]
 
     def black_box_names(self) -> dict[str, str]:
         """Names of this model's parameters and buffers -> their names in the black box's state dict."""

@@ -12,10 +12,11 @@ import yaml
 from pydantic import ValidationError
 
 from softcam_core.errors import SettingsError
+from softcam_core.files import write_whole
 from softcam_core.sweep.space import Space, Trial
 from softcam_core.training.config import TrainingConfig
 from softcam_core.training.config_files import Settings, load_settings, make_config
-from softcam_core.training.run_folder import RunFolder, write_whole
+from softcam_core.training.run_folder import RunFolder
 
 _MAX_NAMED = 5
 

@@ -11,7 +11,7 @@ from softcam_core.data.manifest import Manifest
 from softcam_core.data.samples import Sample
 from softcam_core.data.source import DataSource
 from softcam_core.errors import ManifestError, SettingsError
-from softcam_core.training.run_folder import write_whole
+from softcam_core.files import write_whole
 
 
 def without_test(manifest: Manifest) -> Manifest:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from softcam_core.reporting.plot_style import COLOURS, INK, MUTED, WIDE, figure
 from softcam_core.sweep.labels import Floats, place_labels
 from softcam_core.sweep.pareto import Candidate, on_front
 from softcam_core.sweep.records import GINI, MASS
 from softcam_core.training.metrics import METRICS
-from softcam_core.training.plot_style import COLOURS, INK, MUTED, WIDE, figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

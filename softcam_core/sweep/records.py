@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from softcam_core.errors import SettingsError
+from softcam_core.files import write_whole
 from softcam_core.sweep.space import Trial
 from softcam_core.training.metrics import METRICS
-from softcam_core.training.run_folder import write_whole
 
 Status = Literal["open", "finished", "failed"]
 

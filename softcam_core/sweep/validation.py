@@ -17,7 +17,7 @@ from softcam_core.data.prepared import box_region
 from softcam_core.errors import ImageReadError
 from softcam_core.evaluation.localization import pointing_hit, relevance_mass
 from softcam_core.evaluation.sparsity import gini_index, near_zero_share
-from softcam_core.explainers.evidence import explain_evidence
+from softcam_core.explainers.methods import explain
 from softcam_core.imaging.geometry import Geometry
 from softcam_core.imaging.readers import read_image
 from softcam_core.imaging.sizes import image_size
@@ -181,7 +181,7 @@ def _localisation(model: SoftCAM, annotated: Sequence[Annotated], between: Betwe
     for each in annotated:
         image = read_image(each.sample.path)
         region = annotated_region(each.sample, image.size)
-        on_image = explain_evidence(model, image).on_image(each.target, each.against)
+        on_image = explain(model, image).on_image(each.target, each.against)
         masses.append(float(np.nan_to_num(relevance_mass(on_image, region), nan=0.0)))
         hits.append(pointing_hit(on_image, region))
         between()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import yaml
 
+from softcam_core.files import write_whole
 from softcam_core.models.card import ModelCard
 from softcam_core.notice import NOTICE
 from softcam_core.training.metrics import METRICS
-from softcam_core.training.run_folder import write_whole
 
 SPLIT_TITLES = {"train": "Training", "val": "Validation", "test": "Test"}
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from softcam_core.training.metrics import CALIBRATION_BINS, METRICS, log_odds, measure
-from softcam_core.training.plot_style import (
+from softcam_core.reporting.plot_style import (
     COLOURS,
     GRID,
     INK,
@@ -25,6 +24,7 @@ from softcam_core.training.plot_style import (
     unit_square,
     wrapped,
 )
+from softcam_core.training.metrics import CALIBRATION_BINS, METRICS, log_odds, measure
 from softcam_core.training.predictions import Predictions
 
 if TYPE_CHECKING:

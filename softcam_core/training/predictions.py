@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from softcam_core.errors import SettingsError
+from softcam_core.files import write_whole
 from softcam_core.models.card import Task
-from softcam_core.training.run_folder import write_whole
 
 _LABEL, _PROBABILITY, _LOGIT = "label: ", "p: ", "logit: "
 

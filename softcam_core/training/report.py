@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,22 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, StrictUndefined
 
 from softcam_core.errors import SettingsError
 from softcam_core.models.card import ModelCard
 from softcam_core.models.checkpoint import read_card
 from softcam_core.notice import NOTICE
-from softcam_core.resources import resource
+from softcam_core.reporting.pages import embedded_figure, without_folders, write_page
 from softcam_core.training.config_files import flat, load_settings, make_config
 from softcam_core.training.events import EndEvent, ErrorEvent, Event, StartEvent, WarningEvent, read_events
 from softcam_core.training.intervals import Interval, bootstrap_intervals
 from softcam_core.training.metrics import METRICS, Measurement, measure
 from softcam_core.training.model_cards import SPLIT_TITLES
-from softcam_core.training.plot_style import DOTS_PER_INCH
 from softcam_core.training.plots import plot_calibration, plot_confusion, plot_curves, plot_pr, plot_roc
 from softcam_core.training.predictions import Predictions, read_predictions
-from softcam_core.training.run_folder import RunFolder, write_whole
+from softcam_core.training.run_folder import RunFolder
 
 _MISTAKES = 10
 _STATUS = {
@@ -93,13 +89,10 @@ def write_report(folder: Path | str) -> Path:
         "mistakes": _mistakes(judged[-1].predictions) if judged else None,
         "messages": _messages(events),
         "changed": _changed(settings),
-        "settings": yaml.safe_dump(_without_folders(settings), sort_keys=False, allow_unicode=True),
+        "settings": yaml.safe_dump(without_folders(settings), sort_keys=False, allow_unicode=True),
         "environment": _environment(run.environment),
     }
-    template = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).from_string(resource("report/report.html").read_text(encoding="utf-8"))
-    write_whole(run.report, template.render(page).encode("utf-8", "backslashreplace"))
+    write_page(run.report, "report.html", page)
     return run.report
 
 
@@ -215,16 +208,7 @@ def _figures(
             plot_confusion(predictions, run.plots / "confusion.png")
             plot_calibration(predictions, run.plots / "calibration.png")
             drawn += [("confusion", "Confusion matrix"), ("calibration", "Reliability diagram")]
-    return [{"title": title, **_embedded(run.plots / f"{name}.png")} for name, title in drawn]
-
-
-def _embedded(path: Path) -> dict[str, str]:
-    picture = path.read_bytes()
-    width = int.from_bytes(picture[16:20])  # of a PNG's header
-    return {
-        "uri": "data:image/png;base64," + base64.b64encode(picture).decode(),
-        "width": f"{width * 100 / DOTS_PER_INCH:.0f}",
-    }
+    return [{"title": title, **embedded_figure(run.plots / f"{name}.png")} for name, title in drawn]
 
 
 def _per_class(judged: _Judged) -> dict[str, Any] | None:
@@ -281,7 +265,7 @@ def _changed(settings: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     if architecture:
         defaults["model.architecture"] = None
     return [
-        (name, _written(_without_folders(value)), "" if defaults.get(name) is None else _written(defaults[name]))
+        (name, _written(without_folders(value)), "" if defaults.get(name) is None else _written(defaults[name]))
         for name, value in flat(settings)
         if value != defaults.get(name)
     ]
@@ -291,16 +275,6 @@ def _written(value: Any) -> str:  # noqa: ANN401
     return (
         yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6).removesuffix("\n...\n").strip()
     )
-
-
-def _without_folders(value: Any) -> Any:  # noqa: ANN401
-    """Settings with absolute paths reduced to names: a page is passed on, and folders tell of people."""
-    if isinstance(value, Mapping):
-        return {name: _without_folders(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_without_folders(item) for item in value]
-    is_path = isinstance(value, str) and re.match(r"[/\\~]|[A-Za-z]:[/\\]|\.\.", value)
-    return re.split(r"[/\\]", value.rstrip("/\\"))[-1] if is_path else value
 
 
 def _environment(path: Path) -> list[tuple[str, str]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from softcam_core.errors import SettingsError
+from softcam_core.files import write_whole
 
 Row = Mapping[str, float | int | str]
 
@@ -150,24 +151,3 @@ class RunFolder:
             *(self.config, self.environment, self.events, self.metrics, self.best, self.last, self.resume, self.sound),
             *(self.report, self.model_card, *self.path.glob("predictions_*.csv")),
         ]
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file by a complete one or not at all.
-
-    Raises
-    ------
-    SettingsError
-        When it cannot be written; what was there is still there.
-    """
-    _replace(path, lambda partial: partial.write_bytes(content))
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        write(partial)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise SettingsError(path, f"cannot be written: {error.strerror}", "Check the free space.") from error

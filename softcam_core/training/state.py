@@ -15,12 +15,13 @@ from typing import Any, Self
 import torch
 
 from softcam_core.errors import CheckpointError, SettingsError
+from softcam_core.files import write_whole
 from softcam_core.models.checkpoint import save_model
 from softcam_core.models.softcam import SoftCAM
 from softcam_core.models.weights import DAMAGE, unpickle
 from softcam_core.training.metrics import better
 from softcam_core.training.optimisation import Plateau
-from softcam_core.training.run_folder import RunFolder, write_whole
+from softcam_core.training.run_folder import RunFolder
 
 STATE_VERSION = 1
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from softcam_core.explainers.base import Explanation
+    from softcam_core.explainers.explanation import Explanation
     from softcam_core.imaging.image import MedicalImage
     from softcam_core.models.card import Task
     from softcam_core.models.receptive_field import ReceptiveField

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from softcam_core.explainers.base import Explanation
+from softcam_core.explainers.explanation import Explanation
 from softcam_core.export.colormaps import COLORMAPS, DEFAULT_DIVERGING, DEFAULT_SEQUENTIAL, Sign
 
 # More would not be seen, and would be slower to colour.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from softcam_core.explainers.base import Explanation
+from softcam_core.explainers.explanation import Explanation
 from softcam_core.imaging.image import MedicalImage
 from softcam_viewer.model.overlay import OverlaySettings
 

@@ -15,7 +15,7 @@ from softcam_viewer.model.cases import CaseList
 from softcam_viewer.model.overlay import OverlayMap, OverlaySettings, make_overlay_map
 
 if TYPE_CHECKING:
-    from softcam_core.explainers.base import Explanation
+    from softcam_core.explainers.explanation import Explanation
     from softcam_core.imaging.image import MedicalImage, Window
     from softcam_viewer.jobs.lanes import Lane
 

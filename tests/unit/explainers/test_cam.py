@@ -3,12 +3,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from softcam_core.explainers.cam import grad_cam
+from softcam_core.explainers.cam import GradCAM
 from softcam_core.imaging.preprocessing import Preprocessing
 from softcam_core.models.card import ModelCard
 from softcam_core.models.softcam import SoftCAM
 
 SIDE = 48
+
+
+def grad_cam(model: SoftCAM, images: Tensor, targets=None, *, relu: bool = True) -> Tensor:
+    return GradCAM(relu=relu)(model, images, targets).values
 
 
 def network(architecture: str) -> SoftCAM:

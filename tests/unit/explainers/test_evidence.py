@@ -206,7 +206,7 @@ def test_class_against_class(compact_model: SoftCAM, grey_image) -> None:
 
 
 def test_unknown_method(compact_model: SoftCAM, grey_image) -> None:
-    with pytest.raises(KeyError, match="evidence"):
+    with pytest.raises(sc.SettingsError, match="tea-leaves: is not a method"):
         sc.explain(compact_model, grey_image(np.zeros((50, 50))), method="tea-leaves")
 
 

@@ -6,7 +6,9 @@ import pytest
 from PIL import Image, ImageFont
 
 from softcam_core.errors import SettingsError
-from softcam_core.explainers.base import Explanation
+from softcam_core.explainers.evidence import SoftCAMEvidence
+from softcam_core.explainers.explanation import Explanation
+from softcam_core.explainers.targets import Target
 from softcam_core.export.colormaps import COLORMAPS
 from softcam_core.export.overlay import render_overlay, save_picture
 from softcam_core.export.panel import BACKGROUND, WARNING, Scale, wrap
@@ -24,7 +26,11 @@ def explanation(
     logits = grid.mean((1, 2))
     fields = {"name": "m", "architecture": "compact", "class_names": [f"c{i}" for i in range(len(grid))]} | card
     return Explanation(
+        about=SoftCAMEvidence.about,
         method="evidence",
+        targets=tuple(Target(k) for k in range(len(grid))),
+        scale="mean",
+        unit="logit",
         card=ModelCard(**fields),
         logits=logits,
         probabilities=np.exp(logits) / np.exp(logits).sum(),

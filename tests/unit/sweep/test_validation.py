@@ -11,7 +11,7 @@ from softcam_core.data.manifest import Manifest, Sample, read_manifest
 from softcam_core.errors import ImageReadError
 from softcam_core.evaluation.localization import pointing_hit, relevance_mass
 from softcam_core.evaluation.sparsity import gini_index, near_zero_share
-from softcam_core.explainers.evidence import explain_evidence
+from softcam_core.explainers.methods import explain
 from softcam_core.imaging.readers import read_image
 from softcam_core.models.card import ModelCard
 from softcam_core.models.softcam import SoftCAM
@@ -49,7 +49,7 @@ def test_figures_are_those_of_single_explanations(model: SoftCAM, manifest: Mani
     found = judge_evidence(model, manifest, annotated, quick({"training": {"batch_size": 3}}))
     gini, near_zero, masses, hits = [], [], [], []
     for sample in manifest.split("val"):
-        explanation = explain_evidence(model, read_image(sample.path))
+        explanation = explain(model, read_image(sample.path))
         shown = explanation.map_of(explanation.predicted)
         gini.append(gini_index(shown))
         near_zero.append(near_zero_share(shown))

@@ -13,8 +13,8 @@ from PIL import Image
 
 from softcam_core.errors import SettingsError
 from softcam_core.notice import NOTICE
+from softcam_core.reporting.plot_style import figure, line_look, shortened, wrapped
 from softcam_core.training import plots
-from softcam_core.training.plot_style import figure, line_look, shortened, wrapped
 from softcam_core.training.plots import plot_calibration, plot_confusion, plot_curves, plot_pr, plot_roc
 from softcam_core.training.predictions import Predictions
 

@@ -6,7 +6,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from softcam_core.explainers.base import Explanation
+from softcam_core.explainers.evidence import SoftCAMEvidence
+from softcam_core.explainers.explanation import Explanation
+from softcam_core.explainers.targets import Target
 from softcam_core.imaging.geometry import Geometry
 from softcam_core.imaging.image import MedicalImage, Window
 from softcam_core.models.card import ModelCard
@@ -28,7 +30,18 @@ def explanation_of(grid, size=(90, 120), crop=None) -> Explanation:
     card = ModelCard(name="Test", architecture="compact", class_names=names, task="multi_label")
     logits = grid.mean((1, 2))
     return Explanation(
-        "evidence", card, logits, 1 / (1 + np.exp(-logits)), grid, Geometry.plan(size, 64, crop), 0.0, "cpu"
+        about=SoftCAMEvidence.about,
+        method="evidence",
+        targets=tuple(Target(k) for k in range(len(grid))),
+        scale="mean",
+        unit="logit",
+        card=card,
+        logits=logits,
+        probabilities=1 / (1 + np.exp(-logits)),
+        grid=grid,
+        geometry=Geometry.plan(size, 64, crop),
+        seconds=0.0,
+        device="cpu",
     )
 
 

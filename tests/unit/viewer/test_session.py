@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from softcam_core.errors import ImageReadError
-from softcam_core.explainers.base import Explanation
+from softcam_core.explainers.evidence import SoftCAMEvidence
+from softcam_core.explainers.explanation import Explanation
+from softcam_core.explainers.targets import Target
 from softcam_core.imaging.geometry import Geometry
 from softcam_core.imaging.image import MedicalImage, Window
 from softcam_core.models.card import ModelCard
@@ -60,8 +62,19 @@ def explained(model: backend.LoadedModel, image: MedicalImage) -> Explanation:
     logits = grid.mean((1, 2))
     share = logits / logits.sum()
     return Explanation(
-        "evidence", model.network.card, logits, share, grid, Geometry.plan(image.size, None), 0.0, "cpu"
-    )  # fmt: skip
+        about=SoftCAMEvidence.about,
+        method="evidence",
+        targets=tuple(Target(k) for k in range(len(grid))),
+        scale="mean",
+        unit="logit",
+        card=model.network.card,
+        logits=logits,
+        probabilities=share,
+        grid=grid,
+        geometry=Geometry.plan(image.size, None),
+        seconds=0.0,
+        device="cpu",
+    )
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from softcam_core.files import write_whole
 from softcam_core.notice import NOTICE
-from softcam_core.training.run_folder import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,66 @@
+"""Many inputs through a network, as many at once as memory is meant for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from softcam_core.errors import OutOfMemoryError
+from softcam_core.explainers.watch import UNWATCHED, Watch
+
+FORWARD_PIXELS = 2**21
+"""Input pixels of a pass without gradients: 8 images of 512 x 512."""
+
+BACKWARD_PIXELS = 2**20
+"""Input pixels of a pass with gradients, which keeps all activations."""
+
+
+def in_passes(
+    run: Callable[[slice], Tensor], count: int, pixels: int, *, limit: int = FORWARD_PIXELS, watch: Watch = UNWATCHED
+) -> Tensor:
+    """Do something for many inputs, some at a time.
+
+    Where a GPU's memory is too small for so many at once, half as many are tried.
+
+    Parameters
+    ----------
+    run : callable
+        Slice of the inputs -> result for these, (n, ...).
+    count : int
+        Of all inputs, at least 1.
+    pixels : int
+        Of one input, height by width.
+    limit : int
+        Input pixels at once; one input is never split.
+    watch : Watch
+
+    Returns
+    -------
+    Tensor, (count, ...)
+
+    Raises
+    ------
+    OutOfMemoryError
+        When there is not enough memory for one input.
+    CancelledError
+        See `Watch`.
+    """
+    size = max(1, min(count, limit // max(1, pixels)))
+    results: list[Tensor] = []
+    done = 0
+    while done < count:
+        watch.report(done, count)
+        try:
+            results.append(run(slice(done, min(done + size, count))))
+        except torch.OutOfMemoryError as error:
+            if size == 1:
+                reason = "its memory is too small to explain one image"
+                raise OutOfMemoryError("device", reason, "Use the CPU, or a model with a smaller input.") from error
+            torch.cuda.empty_cache()
+            size //= 2
+            continue
+        done = min(done + size, count)
+    watch.report(count, count)
+    return torch.cat(results)

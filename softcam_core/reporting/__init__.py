@@ -1,0 +1,1 @@
+"""How results are shown on paper: one look for figures and pages."""
