@@ -11,15 +11,26 @@ from typing import TYPE_CHECKING
 from softcam_core.errors import BorderError, SettingsError
 
 if TYPE_CHECKING:
+    from softcam_core.explainers.base import Explainer
     from softcam_core.explainers.explanation import Explanation
+    from softcam_core.imaging.image import MedicalImage
     from softcam_core.models.card import ModelCard
+    from softcam_core.models.classifier import Classifier
     from softcam_core.models.softcam import SoftCAM
 
 _DESCRIPTION = """
 Write for each image NAME_overlay.png (the evidence over the image, with a colour bar) and NAME_evidence.npz (the
-evidence as numbers), and for all of them scores.csv. An image that cannot be read is reported and left out; the
-exit code is then 2.
+evidence as numbers), and for all of them scores.csv. Other methods write NAME_METHOD_overlay.png and NAME_METHOD.npz
+beside them; they explain the model's black-box twin, or a black box of its own. An image that cannot be read is
+reported and left out; the exit code is then 2.
 """
+_COSTS = {
+    "forward": "one forward pass",
+    "backward": "one pass forward and back",
+    "tens": "tens of passes",
+    "hundreds": "hundreds of passes",
+    "thousands": "thousands of passes",
+}
 # Cut off the names of outputs; other files' dots (DICOM UIDs have many) are part of the name.
 _SUFFIXES = {".dcm", ".dicom", ".dic", ".ima", ".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 
@@ -37,6 +48,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--against", metavar="NAME", help="class to subtract (default with two classes: the other one; else none)"
     )
+    parser.add_argument(
+        "--method",
+        action="append",
+        metavar="NAME",
+        help="another method to show, perhaps with options (occlusion:patch=32); can be given several times",
+    )
+    parser.add_argument("--methods", action=_ListMethods, nargs=0, help="list the methods and their options, and exit")
+    parser.add_argument(
+        "--black-box", type=Path, metavar="FILE", help="what other methods explain (default: the model's twin)"
+    )
     parser.add_argument("--threshold", type=float, help="hide values nearer to zero (default: 20 %% of the largest)")
     parser.add_argument("--opacity", type=float, default=0.6, help="of the overlay, 0 to 1 (%(default)s)")
     parser.add_argument("--colormap", metavar="NAME", help="blue-orange, teal-magenta, amber or violet-gold")
@@ -47,13 +68,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Explain all images; 2 where one could not be."""
     from softcam_core.devices import choose_device
+    from softcam_core.explainers.methods import parse_method
     from softcam_core.export.overlay import check_options
     from softcam_core.export.tables import write_scores
     from softcam_core.models.checkpoint import load_model
 
     # What is wrong for every image is said once, before any work.
     check_options(args.threshold, args.opacity, args.colormap)
+    explainers = [parse_method(method) for method in args.method or ()]
     model = load_model(args.model, choose_device(args.device))
+    explained = _explained(model, explainers, args.black_box)
     _check_classes(model.card, args.target, args.against)
     paths, failures = _find(args.images)
     _make_folder(args.out)
@@ -61,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     rows = []
     for path, name in zip(paths, names, strict=True):
         try:
-            explanation = _explain(model, path, name, args)
+            explanation = _explain(model, explained, path, name, args)
         except BorderError as error:
             print(f"softcam: error: {error}", file=sys.stderr)
             failures += 1
@@ -109,27 +133,85 @@ def _find(inputs: Sequence[Path]) -> tuple[list[Path], int]:
     return list(found.values()), failures
 
 
-def _explain(model: SoftCAM, path: Path, name: str, args: argparse.Namespace) -> Explanation:
+def _explained(
+    model: SoftCAM, explainers: Sequence[Explainer], black_box: Path | None
+) -> list[tuple[Classifier, Explainer]]:
+    """Each method with the network it explains; refused where it cannot."""
+    from softcam_core.models.black_box import load_black_box, twin_or_itself
+
+    posthoc = [each for each in explainers if not each.about.needs_softcam]
+    network: Classifier = model
+    if posthoc:
+        network = load_black_box(black_box, model.card, model.device) if black_box else twin_or_itself(model)
+    for each in posthoc:
+        if reason := each.refusal(network):
+            raise SettingsError(network.card.architecture, f"{each.about.title} cannot explain it: {reason}",
+                                "Choose another method.")  # fmt: skip
+    return [(network, each) for each in posthoc]
+
+
+def _explain(
+    model: SoftCAM,
+    explained: Sequence[tuple[Classifier, Explainer]],
+    path: Path,
+    name: str,
+    args: argparse.Namespace,
+) -> Explanation:
+    """Explain an image with the model's evidence, which is given back, and with all other methods."""
     from softcam_core.explainers.methods import explain
-    from softcam_core.export.arrays import save_evidence
-    from softcam_core.export.overlay import render_overlay, save_picture
     from softcam_core.imaging.readers import read_image
 
     image = read_image(path, frame=args.frame)
-    explanation = explain(model, image)
-    target, against = _view(explanation, args.target, args.against)
+    evidence = explain(model, image)
+    view = _view(evidence, args.target, args.against)
+    _save(image, evidence, view, args, f"{name}_overlay.png", f"{name}_evidence.npz")
+    for network, explainer in explained:
+        explanation = explain(network, image, explainer, [evidence.target(*view)])
+        stem = f"{name}_{explainer.about.name}"
+        _save(image, explanation, view, args, f"{stem}_overlay.png", f"{stem}.npz")
+        if warning := explanation.warning(*view):
+            print(f"softcam: warning: {path.name}: {explainer.about.title}: {warning}", file=sys.stderr)
+    return evidence
+
+
+def _save(
+    image: MedicalImage,
+    explanation: Explanation,
+    view: tuple[int, int | None],
+    args: argparse.Namespace,
+    overlay: str,
+    numbers: str,
+) -> None:
+    from softcam_core.export.arrays import save_explanation
+    from softcam_core.export.overlay import render_overlay, save_picture
+
     picture = render_overlay(
         image,
         explanation,
-        target,
-        against,
-        threshold=args.threshold,
+        *view,
+        # A threshold is in logits; maps without units keep their own.
+        threshold=args.threshold if explanation.unit else None,
         opacity=args.opacity,
         colormap=args.colormap,
     )
-    save_picture(args.out / f"{name}_overlay.png", picture)
-    save_evidence(args.out / f"{name}_evidence.npz", explanation)
-    return explanation
+    save_picture(args.out / overlay, picture)
+    save_explanation(args.out / numbers, explanation)
+
+
+class _ListMethods(argparse.Action):
+    """Tells what methods there are and ends, as --help does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from dataclasses import fields
+
+        from softcam_core.explainers.methods import METHODS
+
+        for name, method in METHODS.items():
+            about = method.about
+            print(f"{name:14}{about.title} ({about.reference}); {_COSTS[about.cost]}")
+            for option in fields(method):
+                print(f"{'':16}{option.name}={option.default!s}  {option.metadata['help']}")
+        parser.exit()
 
 
 def _view(explanation: Explanation, target: str | None, against: str | None) -> tuple[int, int | None]:

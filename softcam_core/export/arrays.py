@@ -1,4 +1,4 @@
-"""Evidence as numbers: NumPy archives."""
+"""Explanations as numbers: NumPy archives."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from softcam_core.imaging.geometry import Lattice
 from softcam_core.notice import NOTICE
 
 
-def save_evidence(path: Path | str, explanation: Explanation) -> None:
+def save_explanation(path: Path | str, explanation: Explanation) -> None:
     """Write an explanation as .npz, without pickled objects.
 
-    The archive holds ``grid`` (K, h, w), ``logits`` and ``probabilities`` (K,), ``class_names`` (K,), the geometry
+    The archive holds ``grid`` (T, h, w), ``targets`` (T,) in words, ``scale`` and ``unit`` (see
+    `softcam_core.explainers.base.Maps`), ``logits`` and ``probabilities`` (K,), ``class_names`` (K,), the geometry
     (``image_size``, ``resized``, ``origin``, ``input_size``, ``lattice_first``, ``lattice_stride``: pairs of rows and
     columns in pixels, the fields of `Geometry` and `Lattice`; NaN where there is no lattice; ``field``: top, left,
     bottom and right of what was resized), ``method``, ``model`` and ``notice``. A file that is there is replaced as a
@@ -41,6 +42,9 @@ def save_evidence(path: Path | str, explanation: Explanation) -> None:
             np.savez_compressed(
                 file,
                 grid=explanation.grid,
+                targets=np.array([t.title(explanation.class_names) for t in explanation.targets], dtype=np.str_),
+                scale=np.array(explanation.scale),
+                unit=np.array(explanation.unit),
                 logits=explanation.logits,
                 probabilities=explanation.probabilities,
                 class_names=np.array(explanation.class_names, dtype=np.str_),

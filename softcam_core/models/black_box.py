@@ -57,6 +57,12 @@ class BlackBox(Classifier):
         return self.logits(x)
 
 
+def twin_or_itself(model: SoftCAM) -> Classifier:
+    """What post-hoc methods explain where no black box is given: the model's twin, or itself where it has none."""
+    has_twin = not family_of(model.card.architecture).inexact and model.card.options.final_relu
+    return BlackBox.twin_of(model) if has_twin else model
+
+
 def load_black_box(path: Path | str, like: ModelCard, device: torch.device | str = "cpu") -> BlackBox:
     """Load a separately trained black box.
 
