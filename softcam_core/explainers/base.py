@@ -118,6 +118,9 @@ class Explainer(ABC):
 
     about: ClassVar[About]
 
+    in_place: ClassVar[bool] = False
+    """Whether activations may overwrite their input while it runs (`softcam_core.explainers.untouched.untouched`)."""
+
     def __post_init__(self) -> None:
         """Check the options.
 
@@ -171,10 +174,10 @@ class Explainer(ABC):
         if reason := self.refusal(model):
             raise SettingsError(model.card.architecture, f"{self.about.title} cannot explain it: {reason}",
                                 "Choose another method.")  # fmt: skip
-        weights = contrasts(targets, len(images), model.card).to(model.device, model.dtype)
-        with untouched(model):
-            # A tensor made in inference mode could not be differentiated.
+        with untouched(model, in_place=self.in_place):
+            # A tensor made in inference mode could not be differentiated; `untouched` has left it.
             images = images.detach().to(model.device, model.dtype, copy=images.is_inference())
+            weights = contrasts(targets, len(images), model.card).to(model.device, model.dtype)
             return self._maps(model, images, weights, watch)
 
     def refusal(self, model: Classifier) -> str:

@@ -19,6 +19,8 @@ from softcam_core.models.softcam import SoftCAM
 class SoftCAMEvidence(Explainer):
     """One forward pass: the maps whose means are the targets (Djoumessi & Berens, SoftCAM, MIDL 2026, section 3)."""
 
+    in_place: ClassVar[bool] = True
+
     about: ClassVar[About] = About(
         name="evidence",
         title="SoftCAM evidence",

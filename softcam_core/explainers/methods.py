@@ -13,10 +13,21 @@ import torch
 
 from softcam_core.devices import describe_device
 from softcam_core.errors import OutOfMemoryError, SettingsError
+from softcam_core.explainers.ablation_cam import AblationCAM
 from softcam_core.explainers.base import Explainer
-from softcam_core.explainers.cam import GradCAM
+from softcam_core.explainers.cam import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM
+from softcam_core.explainers.eigen_cam import EigenCAM
 from softcam_core.explainers.evidence import SoftCAMEvidence
 from softcam_core.explainers.explanation import Explanation
+from softcam_core.explainers.floors import Edges, RandomMap
+from softcam_core.explainers.gradients import GradientTimesInput
+from softcam_core.explainers.guided import GuidedBackprop, GuidedGradCAM
+from softcam_core.explainers.integrated_gradients import IntegratedGradients
+from softcam_core.explainers.lrp import LRP
+from softcam_core.explainers.occlusion import Occlusion
+from softcam_core.explainers.rise import RISE
+from softcam_core.explainers.score_cam import ScoreCAM
+from softcam_core.explainers.smoothgrad import SmoothGrad
 from softcam_core.explainers.targets import Target, TargetLike, default_target
 from softcam_core.explainers.watch import UNWATCHED, Watch
 from softcam_core.imaging.image import MedicalImage
@@ -24,7 +35,30 @@ from softcam_core.models.classifier import Classifier
 from softcam_core.models.modes import evaluating
 from softcam_core.models.softcam import ALWAYS_LARGE_ENOUGH
 
-METHODS: dict[str, type[Explainer]] = {method.about.name: method for method in (SoftCAMEvidence, GradCAM)}
+METHODS: dict[str, type[Explainer]] = {
+    method.about.name: method
+    for method in (
+        SoftCAMEvidence,
+        GradCAM,
+        GradCAMPlusPlus,
+        HiResCAM,
+        LayerCAM,
+        XGradCAM,
+        EigenCAM,
+        ScoreCAM,
+        AblationCAM,
+        GradientTimesInput,
+        IntegratedGradients,
+        GuidedBackprop,
+        GuidedGradCAM,
+        SmoothGrad,
+        LRP,
+        Occlusion,
+        RISE,
+        RandomMap,
+        Edges,
+    )
+}
 """In the order in which people should see them."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -47,13 +47,30 @@ def in_passes(
     CancelledError
         See `Watch`.
     """
+    return torch.cat(list(_passes(run, count, pixels, limit, watch)))
+
+
+def sum_of_passes(
+    run: Callable[[slice], Tensor], count: int, pixels: int, *, limit: int = FORWARD_PIXELS, watch: Watch = UNWATCHED
+) -> Tensor:
+    """Add up what many inputs give, some at a time, where keeping it for each would take too much memory.
+
+    As `in_passes`, but `run` gives the sum over its inputs, a tensor of its own and of the same shape in all passes.
+    """
+    passes = _passes(run, count, pixels, limit, watch)
+    total = next(passes)
+    for part in passes:
+        total += part
+    return total
+
+
+def _passes(run: Callable[[slice], Tensor], count: int, pixels: int, limit: int, watch: Watch) -> Iterator[Tensor]:
     size = max(1, min(count, limit // max(1, pixels)))
-    results: list[Tensor] = []
     done = 0
     while done < count:
         watch.report(done, count)
         try:
-            results.append(run(slice(done, min(done + size, count))))
+            result = run(slice(done, min(done + size, count)))
         except torch.OutOfMemoryError as error:
             if size == 1:
                 reason = "its memory is too small to explain one image"
@@ -62,5 +79,5 @@ def in_passes(
             size //= 2
             continue
         done = min(done + size, count)
+        yield result
     watch.report(count, count)
-    return torch.cat(results)

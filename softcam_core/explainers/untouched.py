@@ -18,21 +18,28 @@ _HOOKS = (
 
 
 @contextmanager
-def untouched(model: nn.Module) -> Iterator[None]:
+def untouched(model: nn.Module, *, in_place: bool = False) -> Iterator[None]:
     """Eval mode, no gradients of parameters and no activations in place; everything as before afterwards.
 
     Gradients of activations and images can be had within, also where the caller has turned gradients off. Hooks that
     are added within are gone afterwards, whatever happens.
+
+    Parameters
+    ----------
+    model : nn.Module
+    in_place : bool
+        Leave activations that overwrite their input as they are, which saves time and memory: for those who read no
+        activation that a later layer can overwrite.
     """
     parts = list(model.modules())
     needed = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     # Overwritten activations could not be differentiated, nor read by hooks.
-    in_place = [part for part in parts if getattr(part, "inplace", None) is True]
+    overwriting = [part for part in parts if getattr(part, "inplace", None) is True and not in_place]
     hooks = [(part, name, OrderedDict(getattr(part, name))) for part in parts for name in _HOOKS]
     try:
         for parameter, _ in needed:
             parameter.requires_grad_(False)
-        for part in in_place:
+        for part in overwriting:
             part.inplace = False  # type: ignore[assignment]
         with evaluating(model), torch.inference_mode(False), torch.enable_grad():
             yield
@@ -41,7 +48,7 @@ def untouched(model: nn.Module) -> Iterator[None]:
             registered = getattr(part, name)
             for key in [key for key in registered if key not in before]:
                 del registered[key]
-        for part in in_place:
+        for part in overwriting:
             part.inplace = True  # type: ignore[assignment]
         for parameter, requires_grad in needed:
             parameter.requires_grad_(requires_grad)

@@ -48,18 +48,41 @@ class ReceptiveField:
         return top, left, bottom, right
 
 
-def receptive_field(features: nn.Module) -> ReceptiveField:
-    """Receptive field of a module (B, 3, H, W) -> (B, D, h, w).
+def receptive_field(features: nn.Module, layer: nn.Module | None = None) -> ReceptiveField:
+    """Receptive field of a module (B, 3, H, W) -> (B, D, h, w), or of a layer within it.
 
     Runs it once, on a small input, in eval mode; the module is left as it was.
+
+    Parameters
+    ----------
+    features : nn.Module
+    layer : nn.Module, optional
+        A part of the features; the features as a whole by default.
+
+    Raises
+    ------
+    LookupError
+        When a cell of the layer's output has no place: it sees the whole image at once, or there is no such output.
     """
     like = next(features.parameters(), torch.empty(0))
     image = torch.zeros(1, 3, _SIDE, _SIDE, device=like.device, dtype=like.dtype)
     tracer = _Tracer()
     tracer.fields[id(image)] = image, (_Span(1, 0, 1), _Span(1, 0, 1))
-    with evaluating(features), torch.no_grad(), tracer:
-        out = features(image)
-    rows, columns = tracer.fields[id(out)][1]
+    found: list[Field | None] = []
+
+    def look(module: nn.Module, inputs: object, output: object) -> None:
+        # Now, because what comes next may overwrite the output and widen its field.
+        found.append(tracer.fields[id(output)][1] if id(output) in tracer.fields else None)
+
+    handle = (layer or features).register_forward_hook(look)
+    try:
+        with evaluating(features), torch.no_grad(), tracer:
+            features(image)
+    finally:
+        handle.remove()
+    if len(found) != 1 or found[0] is None:
+        raise LookupError("a cell of this layer sees no part of the image of its own")
+    rows, columns = found[0]
     return ReceptiveField(
         stride=(rows.step, columns.step),
         size=(rows.end - rows.start, columns.end - columns.start),
