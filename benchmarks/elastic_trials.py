@@ -210,7 +210,7 @@ def judge(model_file: Path, manifest: Path, split: str) -> dict[str, np.ndarray]
 
     import softcam_core as sc
     from softcam_core.data.manifest import read_manifest
-    from softcam_core.evaluation.localization import pointing_hit, relevance_mass
+    from softcam_core.evaluation.localization import pointing_game, relevance_mass
     from softcam_core.evaluation.sparsity import gini_index, near_zero_share
     from softcam_core.explainers.cam import GradCAM
 
@@ -224,12 +224,13 @@ def judge(model_file: Path, manifest: Path, split: str) -> dict[str, np.ndarray]
         images["labels"].append(sample.label)
         images["scores"].append(float(explanation.logits[POSITIVE] - explanation.logits[NEGATIVE]))
         # All classes and cells of an image are one vector, as the penalty has it.
-        evidence = explanation.grid.reshape(-1, explanation.grid.shape[-1])
+        evidence = torch.from_numpy(explanation.grid.reshape(-1, explanation.grid.shape[-1]))
         images["gini"].append(float(gini_index(evidence)))
         images["near_zero"].append(float(near_zero_share(evidence)))
         if sample.label != POSITIVE:
             continue
         mask = cv2.imread(str(sample.mask), cv2.IMREAD_GRAYSCALE) > 0
+        region = torch.from_numpy(mask)[None]
         pixels = torch.from_numpy(model.card.preprocessing.apply(image).array)[None]
         cams = GradCAM(relu=False)(model, pixels).values[0].numpy()
         geometry, size = explanation.geometry, explanation.grid.shape[1:]
@@ -247,9 +248,10 @@ def judge(model_file: Path, manifest: Path, split: str) -> dict[str, np.ndarray]
             "annotation_": annotated,
         }
         for name, grid in maps.items():
-            on_image = geometry.on_image(grid)
-            lesions.setdefault(f"{name}mass", []).append(float(np.nan_to_num(relevance_mass(on_image, mask))))
-            lesions.setdefault(f"{name}hit", []).append(float(pointing_hit(on_image, mask, margin=(bottom - top) / 2)))
+            on_image = torch.from_numpy(geometry.on_image(grid))[None]
+            mass, hit = relevance_mass(on_image, region), pointing_game(on_image, region, margin=(bottom - top) / 2)
+            lesions.setdefault(f"{name}mass", []).append(float(mass.nan_to_num(nan=0.0)))
+            lesions.setdefault(f"{name}hit", []).append(float(hit))
         lesions["area"].append(float(mask.mean()))
     found = {name: np.array(values) for name, values in {**images, **lesions}.items()}
     return found | {"auc": np.array(roc_auc_score(found["labels"], found["scores"]))}

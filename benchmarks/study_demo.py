@@ -12,13 +12,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from measuring import interval, machine, write_study
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
 import softcam_core as sc
 from softcam_core.data.phantom_files import write_phantoms
-from softcam_core.evaluation.localization import pointing_hit, relevance_mass
+from softcam_core.evaluation.localization import pointing_game, relevance_mass
 from softcam_core.resources import resource
 
 # Training uses other seeds: see tools/demo_model.py.
@@ -51,12 +52,13 @@ def main() -> int:
             labels.append(int(row["label"] == "opacity"))
             if labels[-1]:
                 mask = cv2.imread(str(Path(folder) / row["mask"]), cv2.IMREAD_GRAYSCALE) > 0
-                on_image = explanation.on_image("opacity", against="no finding")
-                hits.append(pointing_hit(on_image, mask))
-                near_hits.append(pointing_hit(on_image, mask, margin=PAPER_MARGIN))
-                masses.append(relevance_mass(on_image, mask))
                 areas.append(mask.mean())
-                random_hits.append(pointing_hit(rng.random(mask.shape), mask))
+                on_image = torch.from_numpy(explanation.on_image("opacity", against="no finding"))[None]
+                chance, region = torch.from_numpy(rng.random(mask.shape))[None], torch.from_numpy(mask)[None]
+                hits.append(float(pointing_game(on_image, region)))
+                near_hits.append(float(pointing_game(on_image, region, margin=PAPER_MARGIN)))
+                masses.append(float(relevance_mass(on_image, region)))
+                random_hits.append(float(pointing_game(chance, region)))
     pairs = np.column_stack((labels, scores))
 
     def auc(rows: np.ndarray) -> float:

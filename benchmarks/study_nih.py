@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 from measuring import interval, machine, write_study
 from tqdm import tqdm
 
 import softcam_core as sc
 from softcam_core.cli import main as softcam
-from softcam_core.evaluation.localization import pointing_hit, relevance_mass
+from softcam_core.evaluation.localization import pointing_game, relevance_mass
 
 TARGET_AUC = 0.93
 OUTER = 8  # the outer eighth of the image on each side: nothing to diagnose pneumonia by
@@ -78,10 +79,11 @@ def judge(path: Path, data: Path) -> dict[str, dict[str, object]]:
             mask[int(y) : round(y + height), int(x) : round(x + width)] = True
         rim = np.ones(image.size, dtype=bool)
         rim[tuple(slice(side // OUTER, side - side // OUTER) for side in image.size)] = False
-        on_image = sc.explain(model, image).on_image("pneumonia", against="no finding")
-        found["pointing game"].append(pointing_hit(on_image, mask))
-        found["mass in box"].append(relevance_mass(on_image, mask))
-        found["mass in outer eighth"].append(relevance_mass(on_image, rim))
+        on_image = torch.from_numpy(sc.explain(model, image).on_image("pneumonia", against="no finding"))[None]
+        box, outer = torch.from_numpy(mask)[None], torch.from_numpy(rim)[None]
+        found["pointing game"].append(float(pointing_game(on_image, box)))
+        found["mass in box"].append(float(relevance_mass(on_image, box)))
+        found["mass in outer eighth"].append(float(relevance_mass(on_image, outer)))
         areas.append(mask.mean())
     figures: dict[str, dict[str, object]] = {
         name.replace("_", " "): {"value": round(model.card.metrics[name], 4)} for name in ("val_auc", "test_auc")

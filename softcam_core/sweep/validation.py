@@ -15,7 +15,7 @@ from softcam_core.data.dataset import ImageDataset
 from softcam_core.data.manifest import Manifest, Sample
 from softcam_core.data.prepared import box_region
 from softcam_core.errors import ImageReadError
-from softcam_core.evaluation.localization import pointing_hit, relevance_mass
+from softcam_core.evaluation.localization import pointing_game, relevance_mass
 from softcam_core.evaluation.sparsity import gini_index, near_zero_share
 from softcam_core.explainers.methods import explain
 from softcam_core.imaging.geometry import Geometry
@@ -137,7 +137,7 @@ def judge_evidence(
     dict
         "gini" and "near_zero", means over all images, of the map of the class with the highest logit;
         "mass_in_annotation" and "pointing", means over annotated images. An image without positive evidence for its
-        finding has no mass there.
+        finding has no mass there, and one whose annotation was cropped away neither mass nor a hit.
 
     Raises
     ------
@@ -169,23 +169,25 @@ def _sparsity(model: SoftCAM, dataset: ImageDataset, batch_size: int, between: B
         with evaluating(model), torch.inference_mode():
             logits, maps = model(batch.image.to(model.device))
             rows = torch.arange(len(logits), device=logits.device)
-            predicted = maps[rows, logits.argmax(1)].float().cpu().numpy()
-        gini.append(gini_index(predicted))
-        near_zero.append(near_zero_share(predicted))
+            predicted = maps[rows, logits.argmax(1)].float()
+            gini.append(gini_index(predicted))
+            near_zero.append(near_zero_share(predicted))
         between()
-    return {GINI: float(np.concatenate(gini).mean()), NEAR_ZERO: float(np.concatenate(near_zero).mean())}
+    return {GINI: float(torch.cat(gini).mean()), NEAR_ZERO: float(torch.cat(near_zero).mean())}
 
 
 def _localisation(model: SoftCAM, annotated: Sequence[Annotated], between: Between) -> dict[str, float]:
     masses, hits = [], []
     for each in annotated:
         image = read_image(each.sample.path)
-        region = annotated_region(each.sample, image.size)
-        on_image = explain(model, image).on_image(each.target, each.against)
-        masses.append(float(np.nan_to_num(relevance_mass(on_image, region), nan=0.0)))
-        hits.append(pointing_hit(on_image, region))
+        region = torch.from_numpy(annotated_region(each.sample, image.size))[None]
+        on_image = torch.from_numpy(explain(model, image).on_image(each.target, each.against))[None]
+        masses.append(relevance_mass(on_image, region))
+        hits.append(pointing_game(on_image, region))
         between()
-    return {MASS: float(np.mean(masses)), POINTING: float(np.mean(hits))}
+    return {
+        name: float(torch.cat(found).nan_to_num(nan=0.0).mean()) for name, found in ((MASS, masses), (POINTING, hits))
+    }
 
 
 def _only_label(sample: Sample) -> int | None:

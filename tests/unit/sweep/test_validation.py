@@ -9,7 +9,7 @@ from PIL import Image
 
 from softcam_core.data.manifest import Manifest, Sample, read_manifest
 from softcam_core.errors import ImageReadError
-from softcam_core.evaluation.localization import pointing_hit, relevance_mass
+from softcam_core.evaluation.localization import pointing_game, relevance_mass
 from softcam_core.evaluation.sparsity import gini_index, near_zero_share
 from softcam_core.explainers.methods import explain
 from softcam_core.imaging.readers import read_image
@@ -50,14 +50,14 @@ def test_figures_are_those_of_single_explanations(model: SoftCAM, manifest: Mani
     gini, near_zero, masses, hits = [], [], [], []
     for sample in manifest.split("val"):
         explanation = explain(model, read_image(sample.path))
-        shown = explanation.map_of(explanation.predicted)
-        gini.append(gini_index(shown))
-        near_zero.append(near_zero_share(shown))
+        shown = torch.from_numpy(explanation.map_of(explanation.predicted))
+        gini.append(float(gini_index(shown)))
+        near_zero.append(float(near_zero_share(shown)))
         if sample.mask is not None:
-            mask = np.asarray(Image.open(sample.mask)) > 0
-            on_image = explanation.on_image("spot", against="plain")
-            masses.append(relevance_mass(on_image, mask))
-            hits.append(pointing_hit(on_image, mask))
+            mask = torch.from_numpy(np.asarray(Image.open(sample.mask)) > 0)[None]
+            on_image = torch.from_numpy(explanation.on_image("spot", against="plain"))[None]
+            masses.append(float(relevance_mass(on_image, mask)))
+            hits.append(float(pointing_game(on_image, mask)))
     assert len(masses) == 4
     expected = {"gini": gini, "near_zero": near_zero, "mass_in_annotation": masses, "pointing": hits}
     assert found == pytest.approx({name: np.mean(values) for name, values in expected.items()}, abs=1e-4)
@@ -77,7 +77,30 @@ def test_an_image_without_evidence_for_its_finding_has_no_mass_there(
         last.weight.zero_()
         last.bias.copy_(torch.tensor([1.0, 0.0]))
     found = judge_evidence(model, manifest, find_annotated(manifest, skip_bad=False), quick())
-    assert found == {"gini": 0.0, "near_zero": 0.0, "mass_in_annotation": 0.0, "pointing": 0.0}
+    chance = 10 * 10 / 32**2  # all pixels of a constant map are its highest
+    assert found == pytest.approx(
+        {"gini": 0.0, "near_zero": 0.0, "mass_in_annotation": 0.0, "pointing": chance}, abs=1e-12
+    )
+
+
+def test_an_annotation_that_is_cropped_away_has_neither_mass_nor_a_hit(
+    manifest: Manifest, quick: Callable, tmp_path: Path
+) -> None:
+    card = ModelCard(
+        name="central",
+        architecture="compact",
+        class_names=("plain", "spot"),
+        preprocessing={"shorter_side": 32, "crop": (16, 16)},
+    )
+    mask = np.zeros((32, 32), np.uint8)
+    mask[:4, :4] = 255
+    Image.fromarray(mask).save(tmp_path / "corner.png")
+    cornered = [replace(sample, mask=tmp_path / "corner.png") for sample in manifest.split("val") if sample.mask]
+    manifest = with_val(manifest, cornered)
+    annotated = find_annotated(manifest, skip_bad=False)
+    found = judge_evidence(SoftCAM.from_card(card).eval(), manifest, annotated, quick())
+    assert len(annotated) == 4
+    assert (found["mass_in_annotation"], found["pointing"]) == (0.0, 0.0)
 
 
 def test_only_validation_images_are_looked_at(model: SoftCAM, marked_table: Path, quick: Callable) -> None:
