@@ -65,17 +65,17 @@ def threshold_to_repaint(folder: Path) -> list[float]:
     viewer.window.show()
     viewer.session.open_model(resource("demo/model.safetensors"))
     viewer.session.open_paths([path])
-    while not viewer.is_idle or viewer.session.explanation is None:
+    while not viewer.is_idle or viewer.session.panes.active.explanation is None:
         app.processEvents()
         time.sleep(0.01)
     assert viewer.session.image.size == (SIDE, SIDE)
     app.processEvents()
     counter = PaintCounter()
-    viewer.window.pane.view.viewport().installEventFilter(counter)
+    viewer.window.grid.active.view.viewport().installEventFilter(counter)
     times = []
     for change in range(CHANGES):
         before, start = counter.paints, time.perf_counter()
-        viewer.session.set_overlay(threshold=0.05 + 0.8 * change / CHANGES)
+        viewer.session.panes.active.set_overlay(threshold=0.05 + 0.8 * change / CHANGES)
         while counter.paints == before:
             app.processEvents()
         times.append((time.perf_counter() - start) * 1000)

@@ -14,7 +14,7 @@ from PySide6.QtCore import QMessageLogContext, QTimer, QtMsgType, qInstallMessag
 from PySide6.QtWidgets import QApplication
 
 from softcam_core import __version__
-from softcam_viewer.jobs.lanes import ThreadLane
+from softcam_viewer.jobs.lanes import Lanes, ThreadLane
 from softcam_viewer.model.session import Session
 from softcam_viewer.ui.main_window import MainWindow
 from softcam_viewer.ui.theme import THEMES, apply_theme
@@ -43,8 +43,8 @@ class Viewer:
 
     def __init__(self, app: QApplication, device: str = "auto", theme: str = "dark") -> None:
         apply_theme(app, THEMES[theme])
-        case, model, preview = self.lanes = tuple(ThreadLane(name) for name in ("case", "model", "preview"))
-        self.session = Session(case, model, preview, device)
+        self.lanes = tuple(ThreadLane(name) for name in Lanes._fields)
+        self.session = Session(Lanes(*self.lanes), device)
         self.window = MainWindow(self.session)
 
     @property
@@ -55,6 +55,7 @@ class Viewer:
     def close(self) -> None:
         """End the background threads."""
         self.window.close()
+        self.session.stop()
         for lane in self.lanes:
             lane.shut_down()
 
@@ -104,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     poll.timeout.connect(take_screenshot)
     viewer.window.painted.connect(start)
     viewer.window.show()
-    viewer.window.pane.view.setFocus()
+    viewer.window.grid.active.view.setFocus()
     code = app.exec()
     viewer.close()
     if arguments.screenshot and messages:

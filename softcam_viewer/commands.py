@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Need = Literal["nothing", "cases", "image", "model", "explanation"]
+Need = Literal["nothing", "cases", "image", "model", "explanation", "pane", "options", "compared", "progress"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("open_files", "Open files…", "File", ("Ctrl+O",)),
     Command("open_folder", "Open folder…", "File", ("Ctrl+Shift+O",)),
     Command("open_model", "Open model…", "File", ("Ctrl+M",)),
+    Command("add_model", "Add a model to compare…", "File", ("Ctrl+Shift+M",), "model"),
+    Command("close_compared", "Close the models to compare", "File", (), "compared"),
     Command("show_card", "About this model…", "File", ("Ctrl+I",), "model"),
     Command("open_demo", "Open the demo cases and model", "File", separated=True),
     Command("save_screenshot", "Save a picture of the window…", "File", ("Ctrl+Shift+S",), "image", separated=True),
@@ -58,12 +60,23 @@ COMMANDS: tuple[Command, ...] = (
     Command("threshold_up", "Raise the threshold", "Evidence", ("]",), "explanation"),
     Command("next_class", "Next class", "Evidence", ("Tab",), "explanation"),
     Command("toggle_overlay", "Show or hide the overlay", "Evidence", ("H",), "explanation"),
+    Command("layout_1x1", "One pane", "Compare", ("Alt+1",)),
+    Command("layout_1x2", "Two panes side by side", "Compare", ("Alt+2",)),
+    Command("layout_2x2", "Four panes", "Compare", ("Alt+4",)),
+    Command("next_pane", "Next pane", "Compare", ("F6",), "pane", separated=True),
+    Command("previous_pane", "Previous pane", "Compare", ("Shift+F6",), "pane"),
+    *(Command(f"pane_{n}", f"Pane {n}", "Compare", (f"Ctrl+{n}",), "pane") for n in range(1, 5)),
+    Command("choose_method", "Choose the method of the pane", "Compare", ("M",), "model", separated=True),
+    Command("choose_class", "Choose the class of the pane", "Compare", ("C",), "model"),
+    Command("choose_model", "Choose the model of the pane", "Compare", ("Shift+M",), "compared"),
+    Command("method_options", "Options of the method…", "Compare", ("O",), "options"),
+    Command("cancel", "Stop computing the pane", "Compare", ("Esc",), "progress", separated=True),
     Command("toggle_theme", "Light or dark theme", "View", ("Ctrl+T",), separated=True),
     Command("show_shortcuts", "Keys and mouse", "Help", ("?",)),
     Command("show_about", "About", "Help"),
 )
 
-MENUS = ("File", "View", "Evidence", "Help")
+MENUS = ("File", "View", "Evidence", "Compare", "Help")
 
 MOUSE: tuple[tuple[str, str], ...] = (
     ("Left drag", "Window width and level"),
@@ -71,7 +84,7 @@ MOUSE: tuple[tuple[str, str], ...] = (
     ("Right drag, Ctrl + wheel", "Zoom"),
     ("Wheel", "Next or previous frame or case"),
     ("Double click", "Fit the image to the window"),
-    ("Space, held", "Hide the overlay"),
+    ("Space, held", "Hide the overlays"),
 )
 
 MOUSE_HINT = "Left: window/level    Middle: pan    Right or Ctrl+wheel: zoom    Wheel: next case    Space: hide overlay"

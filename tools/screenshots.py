@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication
 from softcam_viewer.app import Viewer, log_qt_message
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
+COMPARED = ("evidence", "layercam", "gradxinput", "occlusion")
 
 
 def wait(viewer: Viewer) -> None:
@@ -24,7 +25,7 @@ def wait(viewer: Viewer) -> None:
 
 
 def main() -> int:
-    """Write one picture for each theme, and the empty window."""
+    """Write one picture for each theme, one of methods side by side, and the empty window."""
     qInstallMessageHandler(log_qt_message)
     app = QApplication([])
     IMAGES.mkdir(parents=True, exist_ok=True)
@@ -45,6 +46,12 @@ def main() -> int:
         viewer.session.select(surest)
         wait(viewer)
         viewer.window.grab().save(str(IMAGES / f"viewer-{theme}.png"))
+        if theme == "dark":
+            viewer.session.panes.set_layout("2x2")
+            for pane, method in zip(viewer.session.panes.shown, COMPARED, strict=True):
+                pane.set_method(method)
+            wait(viewer)
+            viewer.window.grab().save(str(IMAGES / "compare.png"))
         viewer.close()
         viewer.window.deleteLater()
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal
 
@@ -28,6 +28,28 @@ class Lane(Protocol):
     def clear(self) -> None:
         """Forget what has not started; nothing is reported for it."""
         ...
+
+
+class Lanes(NamedTuple):
+    """The lanes of the application; what is in one never waits for what is in another.
+
+    Attributes
+    ----------
+    case : Lane
+        For finding and reading the case in view.
+    model : Lane
+        For loading models.
+    preview : Lane
+        For the worklist.
+    quick, slow : Lane
+        For explaining the case in view, by methods that take a moment and by those that take longer.
+    """
+
+    case: Lane
+    model: Lane
+    preview: Lane
+    quick: Lane
+    slow: Lane
 
 
 class ThreadLane(QObject):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from softcam_viewer.model.answers import Aim, Answer, ImageKey
+from softcam_viewer.model.loaded_model import LoadedModel, wrap
+from softcam_viewer.model.methods import EVIDENCE
+
 if TYPE_CHECKING:
-    from softcam_core.explainers.explanation import Explanation
     from softcam_core.imaging.image import MedicalImage
-    from softcam_core.models.card import Task
-    from softcam_core.models.receptive_field import ReceptiveField
-    from softcam_core.models.softcam import SoftCAM
+    from softcam_core.models.card import ModelCard, Task
+    from softcam_core.models.classifier import Classifier
 
 THUMBNAIL_SIDE = 96
 LEAST_FIT = 0.5
@@ -22,23 +25,18 @@ LEAST_FIT = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LoadedModel:
-    """A model in use.
+class OpenedImage:
+    """An image, and what tells it from others.
 
     Attributes
     ----------
-    path : Path
-    network : SoftCAM
-    device : str
-        For people.
-    field : ReceptiveField
-        What a cell of its evidence sees.
+    image : MedicalImage
+    key : tuple
+        Of file and frame; another one once the file has changed.
     """
 
-    path: Path
-    network: SoftCAM
-    device: str
-    field: ReceptiveField
+    image: MedicalImage
+    key: ImageKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +91,44 @@ def find_paths(paths: list[Path]) -> list[Path]:
     return list(dict.fromkeys(file for path in paths for file in find_images(path)))
 
 
-def read(path: Path, frame: int) -> MedicalImage:
+def read(path: Path, frame: int) -> OpenedImage:
     """Read a frame; raises ImageReadError."""
+    from softcam_core.errors import ImageReadError
     from softcam_core.imaging.readers import read_image
 
-    return read_image(path, frame)
+    image = read_image(path, frame)
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise ImageReadError(path, "was removed while it was read", "Open its folder again.") from error
+    return OpenedImage(image, (path, frame, stat.st_size, stat.st_mtime_ns))
 
 
 def load(path: Path, device: str) -> LoadedModel | Convertible:
     """Load a model, or look into a file of weights that may become one; raises CheckpointError or SettingsError."""
-    from softcam_core.devices import choose_device, describe_device
+    from softcam_core.devices import choose_device
     from softcam_core.models.checkpoint import is_model_file, load_model
 
     if not is_model_file(path):
         convertible = _look_into(path)
         if convertible is not None:
             return convertible
+    return wrap(load_model(path, choose_device(device)), path)
+
+
+def load_to_compare(path: Path, like: ModelCard, device: str) -> LoadedModel:
+    """Load a model beside the one in use: a SoftCAM, or weights of a black box with the classes and input of `like`.
+
+    Raises
+    ------
+    CheckpointError, SettingsError
+    """
+    from softcam_core.devices import choose_device
+    from softcam_core.models.black_box import load_black_box
+    from softcam_core.models.checkpoint import is_model_file, load_model
+
     chosen = choose_device(device)
-    network = load_model(path, chosen)
-    return LoadedModel(path, network, describe_device(chosen), network.receptive_field)
+    return wrap(load_model(path, chosen) if is_model_file(path) else load_black_box(path, like, chosen), path)
 
 
 def _look_into(path: Path) -> Convertible | None:
@@ -153,18 +170,58 @@ def convert(request: ConversionRequest, images: tuple[MedicalImage, ...], device
     return loaded
 
 
-def explain(model: LoadedModel, image: MedicalImage) -> Explanation:
-    """Explain a prediction; raises SettingsError where the input does not fit."""
-    from softcam_core.explainers.methods import explain as explain_method
+def explain(
+    classifier: Classifier,
+    image: MedicalImage,
+    method: str = EVIDENCE,
+    aim: Aim | None = None,
+    on_progress: Callable[[float], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Answer | None:
+    """Explain a prediction.
 
-    return explain_method(model.network, image)
+    Parameters
+    ----------
+    classifier : Classifier
+    image : MedicalImage
+    method : str
+        With its options.
+    aim : Aim or None
+        See `softcam_viewer.model.answers.Question`.
+    on_progress, should_stop : callable, optional
+        See `softcam_core.explainers.watch.Watch`.
+
+    Returns
+    -------
+    Answer or None
+        None where it was stopped.
+
+    Raises
+    ------
+    SettingsError
+        When the method cannot explain the model, or the image does not fit.
+    """
+    from softcam_core.explainers.methods import explain as explain_method
+    from softcam_core.explainers.targets import Target
+    from softcam_core.explainers.watch import CancelledError, Watch
+    from softcam_viewer.model.overlay import make_overlay_map
+
+    watch = Watch(on_progress, should_stop)
+    try:
+        explanation = explain_method(classifier, image, method, None if aim is None else [Target(*aim)], watch=watch)
+    except CancelledError:
+        return None
+    if explanation.is_evidence:
+        return Answer(explanation)
+    target = explanation.targets[0]
+    return Answer(explanation, make_overlay_map(explanation, target.of, target.against))
 
 
 def preview(path: Path, model: LoadedModel | None) -> Preview:
     """Read a case's first frame for the worklist, and predict where there is a model; raises BorderError."""
     import cv2
 
-    image = read(path, 0)
+    image = read(path, 0).image
     shown = image.display()
     factor = THUMBNAIL_SIDE / min(image.size)
     height, width = (max(THUMBNAIL_SIDE, round(side * factor)) for side in image.size)
@@ -173,7 +230,9 @@ def preview(path: Path, model: LoadedModel | None) -> Preview:
     square = small[top : top + THUMBNAIL_SIDE, left : left + THUMBNAIL_SIDE]
     prediction = None
     if model is not None:
-        explanation = explain(model, image)
+        answer = explain(model.network, image)
+        assert answer is not None  # nobody stops it
+        explanation = answer.explanation
         name = explanation.class_names[explanation.predicted]
         prediction = name, float(explanation.probabilities[explanation.predicted])
     return Preview(np.ascontiguousarray(np.rint(square * 255).astype(np.uint8)), image.frame_count, prediction)
@@ -183,4 +242,4 @@ def describe(model: LoadedModel) -> dict[str, list[tuple[str, str]]]:
     """The model's card in words: title -> lines of name and value."""
     from softcam_core.models.describe import describe_card
 
-    return describe_card(model.network.card, model.field)
+    return describe_card(model.card, model.field)

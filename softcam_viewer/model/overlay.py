@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from softcam_core.explainers.explanation import Explanation
 from softcam_core.export.colormaps import COLORMAPS, DEFAULT_DIVERGING, DEFAULT_SEQUENTIAL, Sign
+from softcam_viewer.model.answers import Against
 
 # More would not be seen, and would be slower to colour.
 OVERLAY_SIDE = 512
+COARSEST_PIXELS = 128
+"""Cells a side, above which maps that tell of single pixels are noise to look at, and have thousands of contours."""
+SMOOTHED_PART = 1 / 64
+"""Standard deviation of the smoothing of such maps, as part of the longer side."""
 MIDDLE = 127.5
+RELATIVE_UNIT = "% of max"
+# Smaller maps are drawn as the nothing they are. Values that mean something by their size alone may be much smaller.
+LEAST_LIMIT, LEAST_RELATIVE = 1e-6, 1e-30
 THRESHOLD_STEP = 0.02
 
 
@@ -24,10 +33,10 @@ class OverlaySettings:
     ----------
     target : int
         Class shown.
-    against : int or None
-        Class whose evidence is taken away.
+    against : int, "rest" or None
+        Class that it is weighed against, or all others together.
     threshold : float
-        Evidence of less than this share of the scale is not drawn, 0 to 1.
+        What is less than this share of the scale is not drawn, 0 to 1.
     opacity : float
         0 to 1.
     colormap : str
@@ -35,16 +44,19 @@ class OverlaySettings:
     sign : {"both", "positive", "negative"}
     contour : bool
         Outline what is above the threshold.
+    smooth : bool
+        Average maps of single pixels over their neighbourhood.
     visible : bool
     """
 
     target: int = 0
-    against: int | None = None
+    against: Against = None
     threshold: float = 0.2
     opacity: float = 0.6
     colormap: str = ""
     sign: Sign = "both"
     contour: bool = True
+    smooth: bool = True
     visible: bool = True
 
 
@@ -56,29 +68,52 @@ class OverlayMap:
     ----------
     values : ndarray, (h, w) float32
         The evidence surface, at most OVERLAY_SIDE pixels a side.
-    shares : ndarray, (h, w) float64
-        Exact share of each of these pixels in the logit or the log-odds, to which they add up.
+    shares : ndarray, (h, w) float64, or None
+        Exact share of each of these pixels in the logit or the log-odds, to which they add up; None for other maps
+        than evidence, which have none.
     index : ndarray, (h, w) uint8
         `values` from ``-limit`` (0) to ``limit`` (255); unsigned maps from 0 to ``limit``.
     limit : float
         End of the scale, above 0.
     signed : bool
     unit : str
-        "logit" or "log-odds".
+        What the numbers are: "logit", "Δ log-odds" or "% of max", for instance.
+    is_relative : bool
+        True where the numbers can be compared within the map alone, and are told in percent of the largest.
+    remark : str
+        What is special about the map, a sentence; empty for nothing.
     box : (float, float, float, float)
         Where it lies on the image: top, left, bottom, right.
-    grid_size : (int, int)
-        Rows and columns of the evidence grid.
+    grid : ndarray, (h, w) float32
+        What is drawn, on the method's own cells: numbers come from here.
+    is_of_pixels : bool
+        True for maps that tell of single pixels.
+    smoothed : float
+        Standard deviation in cells of the smoothing; 0 for none.
     """
 
     values: npt.NDArray[np.float32]
-    shares: npt.NDArray[np.float64]
+    shares: npt.NDArray[np.float64] | None
     index: npt.NDArray[np.uint8]
     limit: float
     signed: bool
     unit: str
+    is_relative: bool
+    remark: str
     box: tuple[float, float, float, float]
-    grid_size: tuple[int, int]
+    grid: npt.NDArray[np.float32]
+    is_of_pixels: bool
+    smoothed: float
+
+    @property
+    def has_regions(self) -> bool:
+        """True where what is above a threshold can be outlined; around single pixels that would be noise."""
+        return not self.is_of_pixels or self.smoothed > 0
+
+    @property
+    def factor(self) -> float:
+        """What values are multiplied with before people read them."""
+        return 100 / self.limit if self.is_relative else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +134,71 @@ class LedgerLine:
     contribution: float
 
 
-def make_overlay_map(explanation: Explanation, target: int, against: int | None) -> OverlayMap:
-    """Upsample a map once and quantise it; threshold and opacity only change the lookup table."""
+def make_overlay_map(explanation: Explanation, target: int, against: Against, *, smooth: bool = True) -> OverlayMap:
+    """Upsample a map once and quantise it; threshold and opacity only change the lookup table.
+
+    Maps that add up to the target are multiplied with the number of their cells, so that it is their mean.
+
+    With `smooth`, a map that tells of single pixels is averaged over their neighbourhood; others are left alone.
+
+    Raises
+    ------
+    KeyError
+        See `Explanation.map_of`.
+    """
     grid = explanation.map_of(target, against)
+    remark = _remark(grid)
+    grid = np.nan_to_num(grid, nan=0.0, posinf=0.0, neginf=0.0)
+    if explanation.scale == "sum":
+        grid = grid * np.float32(grid.size)  # its mean is the target then, as that of evidence is: one unit for both
+    # Occlusion tells of patches, each the same over many pixels.
+    is_of_pixels = max(grid.shape) > COARSEST_PIXELS and explanation.scale in ("relative", "sum")
+    smoothed = SMOOTHED_PART * max(grid.shape) if is_of_pixels and smooth else 0.0
+    if smoothed:
+        grid = np.asarray(cv2.GaussianBlur(grid, (0, 0), smoothed, borderType=cv2.BORDER_REFLECT), dtype=np.float32)
     height, width = explanation.geometry.input_size
     factor = OVERLAY_SIDE / max(height, width)
     raster = explanation.geometry.analysed((max(1, round(height * factor)), max(1, round(width * factor))))
     values = raster.on_image(grid)
-    signed = against is not None or bool(grid.min() < 0)
-    limit = max(float(np.abs(grid).max()), 1e-6)
+    # Evidence that has no negative values cannot have any (a ReLU ends the network); its own scale begins at 0.
+    may_be_signed = explanation.about.signed if not explanation.is_evidence else against is not None
+    signed = may_be_signed or bool(grid.min() < 0)
+    is_relative = explanation.scale == "relative" or not explanation.unit
+    limit = max(float(np.abs(grid).max()), LEAST_RELATIVE if is_relative else LEAST_LIMIT)
     position = MIDDLE + values * (MIDDLE / limit) if signed else values * (255 / limit)
     return OverlayMap(
         values=values,
-        shares=raster.shares(grid),
+        shares=raster.shares(grid) if explanation.is_evidence else None,
         index=np.clip(np.rint(position), 0, 255).astype(np.uint8),
         limit=limit,
         signed=signed,
-        unit="logit" if against is None else "log-odds",
+        unit=RELATIVE_UNIT if is_relative else unit_of(explanation, against),
+        is_relative=is_relative,
+        remark=remark,
         box=explanation.geometry.analysed_box,
-        grid_size=(grid.shape[0], grid.shape[1]),
+        grid=grid,
+        is_of_pixels=is_of_pixels,
+        smoothed=smoothed,
     )
+
+
+def unit_of(explanation: Explanation, against: Against) -> str:
+    """What the numbers of a map are, in words."""
+    unit = explanation.unit
+    if against is not None:
+        is_exact = explanation.card.task == "single_label" and against != "rest"
+        unit = "log-odds" if is_exact else f"{unit} difference"
+    return f"Δ {unit}" if explanation.scale == "change" else unit
+
+
+def _remark(grid: npt.NDArray[np.float32]) -> str:
+    if not np.isfinite(grid).all():
+        return "Some values of the map are no numbers; they are left out."
+    if not grid.any():
+        return "The map is zero everywhere: the method finds nothing."
+    if grid.max() <= 0:
+        return "No value of the map is above zero: all of it speaks against."
+    return ""
 
 
 def color_table(settings: OverlaySettings, *, signed: bool) -> npt.NDArray[np.uint8]:
@@ -142,9 +222,9 @@ def lookup_table(settings: OverlaySettings, *, signed: bool) -> npt.NDArray[np.u
     """Colour and opacity of each index, (256, 4) uint8 RGBA: exactly 256 entries, the fast path of the canvas."""
     values = scale_values(signed=signed)
     shown = np.abs(values) >= settings.threshold
-    if settings.sign == "positive":
+    if signed and settings.sign == "positive":
         shown &= values > 0
-    elif settings.sign == "negative":
+    elif signed and settings.sign == "negative":
         shown &= values < 0
     # Weak evidence is fainter, so that the film stays readable under a wide region.
     alpha = 255 * settings.opacity * (0.45 + 0.55 * np.abs(values)) * shown * settings.visible
@@ -159,7 +239,14 @@ def ledger(overlay: OverlayMap, threshold: float) -> tuple[LedgerLine, ...]:
     overlay : OverlayMap
     threshold : float
         Share of the scale, 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        For a map that is no evidence.
     """
+    if overlay.shares is None:
+        raise ValueError("a map that does not add up to the prediction has no ledger")
     values = overlay.values
     level = values.dtype.type(threshold * overlay.limit)  # as numpy compares: a level that rounds to 0 is 0
     above, below = values >= level, values <= -level

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from softcam_core.explainers.explanation import Explanation
+from softcam_core.imaging.geometry import Lattice
 from softcam_core.imaging.image import MedicalImage
-from softcam_viewer.model.overlay import OverlaySettings
+from softcam_viewer.model.overlay import OverlayMap, OverlaySettings
 
 if TYPE_CHECKING:
     from softcam_core.models.receptive_field import ReceptiveField
@@ -28,7 +29,9 @@ class Probe:
     value : str
         Value with its unit, "" where that is the stored value.
     evidence : float or None
-        Average of the evidence surface over the pixel; None outside the analysed area or without a model.
+        Average of the map's surface over the pixel; None outside the analysed area or without a map.
+    reading : str
+        The same with the name of the map and its unit.
     cell : (int, int) or None
         Row and column of the grid cell.
     footprint, sees : (float, float) or None
@@ -43,6 +46,7 @@ class Probe:
     cell: tuple[int, int] | None
     footprint: tuple[float, float] | None = None
     sees: tuple[float, float] | None = None
+    reading: str = ""
 
     def text(self) -> str:
         """One line for the status bar."""
@@ -53,7 +57,7 @@ class Probe:
             cell = f"cell {self.cell[0]}, {self.cell[1]}"
             if self.footprint is not None and self.sees is not None:
                 cell += f" ({_extent(self.footprint)}, sees {_extent(self.sees)})"
-            parts += [f"evidence {self.evidence:+.3g}".replace("-", "−"), cell]
+            parts += [self.reading, cell]
         return "   ·   ".join(parts)
 
 
@@ -69,8 +73,28 @@ def probe(
     explanation: Explanation | None,
     settings: OverlaySettings,
     field: ReceptiveField | None = None,
+    overlay: OverlayMap | None = None,
 ) -> Probe | None:
-    """Look up a position (pixel edges at whole numbers); None outside the image."""
+    """Look up a position on an image, and on the map that is shown over it.
+
+    Parameters
+    ----------
+    image : MedicalImage
+    row, column : float
+        On the image; pixel edges at whole numbers.
+    explanation : Explanation or None
+    settings : OverlaySettings
+        Its class is looked up.
+    field : ReceptiveField or None
+        Of the model's last features.
+    overlay : OverlayMap or None
+        As it is shown, for its unit; by default the number is told as it is.
+
+    Returns
+    -------
+    Probe or None
+        None outside the image.
+    """
     y, x = int(np.floor(row)), int(np.floor(column))
     height, width = image.size
     if not (0 <= y < height and 0 <= x < width):
@@ -80,13 +104,26 @@ def probe(
     if not image.is_color and (image.unit or image.values[y, x] != image.pixels[y, x]):
         value = f"{float(image.values[y, x]):.5g} {image.unit}".strip().replace("-", "−")
     evidence = cell = footprint = sees = None
+    reading = ""
     if explanation is not None:
         cell = explanation.geometry.cell_at(y + 0.5, x + 0.5, explanation.grid.shape[-2:])
         if cell is not None:
-            grid = explanation.map_of(settings.target, settings.against)
+            grid = explanation.map_of(settings.target, settings.against) if overlay is None else overlay.grid
             evidence = explanation.geometry.at(grid, y, x)
+            reading = _reading(evidence, explanation, overlay)
             footprint, sees = _cell_extents(explanation, cell, field)
-    return Probe(x, y, stored, value, evidence, cell, footprint, sees)
+    return Probe(x, y, stored, value, evidence, cell, footprint, sees, reading)
+
+
+def _reading(evidence: float, explanation: Explanation, overlay: OverlayMap | None) -> str:
+    name = "evidence" if explanation.is_evidence else explanation.about.title
+    if overlay is not None and overlay.is_relative:
+        return f"{name} {_minus(f'{evidence * overlay.factor:.0f}')} {overlay.unit}"
+    return f"{name} {_minus(f'{evidence:+.3g}')} {overlay.unit if overlay else ''}".rstrip()
+
+
+def _minus(number: str) -> str:
+    return number.replace("-", "−")
 
 
 def _cell_extents(
@@ -96,8 +133,9 @@ def _cell_extents(
     geometry = explanation.geometry
     top, left, bottom, right = geometry.cell_box(cell, explanation.grid.shape[-2:])
     footprint = bottom - top, right - left
-    if field is None:
-        return footprint, None
+    lattice = geometry.lattice
+    if field is None or not (explanation.is_evidence or lattice == Lattice(field.centre, field.stride)):
+        return footprint, None  # the map's cells are not those of the network's last features
     seen = field.box(cell)
     height, width = geometry.input_size
     first = geometry.to_image(max(seen[0], 0), max(seen[1], 0))

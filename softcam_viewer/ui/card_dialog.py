@@ -14,7 +14,8 @@ from PySide6.QtWidgets import (
 )
 
 from softcam_core.notice import NOTICE
-from softcam_viewer.model.backend import LoadedModel, describe
+from softcam_viewer.model.backend import describe
+from softcam_viewer.model.loaded_model import LoadedModel
 
 
 class CardDialog(QDialog):

@@ -1,46 +1,37 @@
-"""The main window: menus, worklist, pane, panels, status line."""
+"""The main window: menus, worklist, panes, panels, status line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QIcon, QKeySequence, QPaintEvent
-from PySide6.QtWidgets import (
-    QApplication,
-    QFileDialog,
-    QHBoxLayout,
-    QLabel,
-    QMainWindow,
-    QMenuBar,
-    QScrollArea,
-    QSplitter,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QIcon, QPaintEvent
+from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
 from softcam_core.errors import SettingsError
 from softcam_core.imaging.image import Window
-from softcam_core.notice import NOTICE
 from softcam_core.resources import resource
-from softcam_viewer.commands import COMMANDS, MENUS, MOUSE_HINT, Command
+from softcam_viewer.commands import Handlers
 from softcam_viewer.model.backend import Convertible
 from softcam_viewer.model.overlay import THRESHOLD_STEP
-from softcam_viewer.model.probe import probe
+from softcam_viewer.model.panes import LAYOUTS
 from softcam_viewer.model.session import Session
+from softcam_viewer.ui.actions import Actions
 from softcam_viewer.ui.canvas.image_view import ZOOM_STEP
 from softcam_viewer.ui.canvas.pane import Pane
+from softcam_viewer.ui.canvas.pane_grid import PaneGrid
 from softcam_viewer.ui.card_dialog import CardDialog
 from softcam_viewer.ui.conversion_dialog import ConversionDialog
-from softcam_viewer.ui.elided_label import ElidedLabel
 from softcam_viewer.ui.help import AboutDialog, ShortcutSheet
 from softcam_viewer.ui.message_bar import MessageBar
 from softcam_viewer.ui.panels.overlay_panel import OverlayPanel
 from softcam_viewer.ui.panels.prediction import LedgerPanel, PredictionPanel
 from softcam_viewer.ui.panels.worklist import WorklistPanel
+from softcam_viewer.ui.status_line import StatusLine
 from softcam_viewer.ui.theme import DARK, LIGHT, apply_theme, current_theme
+from softcam_viewer.ui.title_line import TitleLine
 
 IMAGE_FILES = "Images (*.dcm *.dicom *.png *.jpg *.jpeg *.tif *.tiff);;All files (*)"
 MODEL_FILES = "Models and weights (*.safetensors *.pth *.pt *.ckpt);;All files (*)"
@@ -59,7 +50,7 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(QIcon(str(resource("icons/softcam.svg"))))
         self.setAcceptDrops(True)
         self.resize(1440, 900)
-        self.pane = Pane(session)
+        self.grid = PaneGrid(session)
         self.messages = MessageBar()
         self.worklist = WorklistPanel(session)
         self.prediction, self.overlay, self.ledger = (
@@ -67,28 +58,28 @@ class MainWindow(QMainWindow):
             OverlayPanel(session),
             LedgerPanel(session),
         )
-        self._model, self._device = ElidedLabel(), QLabel()
-        self._probe = QLabel()
-        self._actions: dict[str, tuple[Command, QAction]] = {}
-        self._pointed: tuple[float, float] | None = None
+        self.status = StatusLine(session)
+        self.commands = Actions(session, self._handlers(), self)
+        self._title = TitleLine(session, self.commands)
+        self.setMenuWidget(self._title)
         self._was_painted = False
         self._build()
-        self._build_menus()
-        for signal in (session.image_changed, session.model_changed, session.explanation_changed):
+        panes = session.panes
+        for signal in (
+            *(session.image_changed, session.model_changed, session.compared_changed, session.cases.modelReset),
+            *(panes.layout_changed, panes.active_changed, panes.explanation_changed, panes.methods_changed),
+        ):
             signal.connect(self._on_state_changed)
-        session.cases.modelReset.connect(self._on_state_changed)
         session.failed.connect(self.messages.show_message)
         session.conversion_wanted.connect(self._offer_conversion)
         session.conversion_failed.connect(self._on_conversion_failed)
         session.image_changed.connect(self._on_image_changed)
-        self.pane.view.pointed.connect(self._on_pointed)
-        self.pane.view.left.connect(self._on_left)
-        for signal in (session.image_changed, session.explanation_changed, session.overlay_changed):
-            signal.connect(self._update_probe)
-        self.pane.view.held.connect(lambda held: session.set_overlay(visible=not held))
-        self.pane.open_files_wanted.connect(self._open_files)
-        self.pane.open_folder_wanted.connect(self._open_folder)
-        self.pane.demo_wanted.connect(self.open_demo)
+        self.grid.pane_made.connect(self._on_pane_made)
+        for pane in self.grid.panes:
+            self._on_pane_made(pane)
+        self.grid.open_files_wanted.connect(self._open_files)
+        self.grid.open_folder_wanted.connect(self._open_folder)
+        self.grid.demo_wanted.connect(self.open_demo)
         self._on_state_changed()
 
     def open_demo(self) -> None:
@@ -109,7 +100,7 @@ class MainWindow(QMainWindow):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.messages)
-        column.addWidget(self.pane, 1)
+        column.addWidget(self.grid, 1)
 
         panels = QWidget()
         stack = QVBoxLayout(panels)
@@ -140,68 +131,26 @@ class MainWindow(QMainWindow):
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
         whole.addWidget(splitter, 1)
-        whole.addWidget(self._make_status_line())
+        whole.addWidget(self.status)
         self.setCentralWidget(central)
 
-    def _make_status_line(self) -> QWidget:
-        line = QWidget()
-        line.setObjectName("statusLine")
-        line.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        hint, notice = ElidedLabel("muted"), QLabel(NOTICE)
-        hint.setText(MOUSE_HINT)
-        notice.setObjectName("notice")
-        row = QHBoxLayout(line)
-        row.setContentsMargins(14, 7, 14, 7)
-        row.setSpacing(28)
-        row.addWidget(hint, 1)
-        row.addWidget(self._probe)
-        row.addWidget(notice)
-        return line
-
-    def _build_menus(self) -> None:
-        bar = QMenuBar()
-        bar.setNativeMenuBar(False)
-        menus = {name: bar.addMenu(name) for name in MENUS}
-        handlers = self._handlers()
-        for command in COMMANDS:
-            if command.separated:
-                menus[command.menu].addSeparator()
-            action = QAction(command.title, self)
-            action.setShortcuts([QKeySequence(key) for key in command.keys])
-            action.triggered.connect(lambda _checked=False, run=handlers[command.name]: run())
-            if "Tab" in command.keys:
-                # Only on the image: elsewhere Tab goes from control to control.
-                action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-                self.pane.view.addAction(action)
-            menus[command.menu].addAction(action)
-            self._actions[command.name] = (command, action)
-        header = QWidget()
-        header.setObjectName("header")
-        header.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        row = QHBoxLayout(header)
-        row.setContentsMargins(6, 4, 14, 4)
-        row.setSpacing(16)
-        row.addWidget(bar)
-        row.addWidget(self._model, 1)
-        row.addWidget(self._device)
-        self._model.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.setMenuWidget(header)
-
-    def _handlers(self) -> dict[str, Callable[[], object]]:
-        session, view = self.session, self.pane.view
-        return {
+    def _handlers(self) -> Handlers:
+        session, panes, grid = self.session, self.session.panes, self.grid
+        handlers: Handlers = {
             "open_files": self._open_files,
             "open_folder": self._open_folder,
             "open_model": self._open_model,
+            "add_model": self._add_model,
+            "close_compared": session.close_compared,
             "show_card": self._show_card,
             "open_demo": self.open_demo,
             "save_screenshot": self._save_screenshot,
             "quit": self.close,
             "next_case": lambda: session.step(1),
             "previous_case": lambda: session.step(-1),
-            "fit": view.fit,
-            "zoom_in": lambda: view.zoom(ZOOM_STEP),
-            "zoom_out": lambda: view.zoom(1 / ZOOM_STEP),
+            "fit": lambda: grid.active.view.fit(),
+            "zoom_in": lambda: grid.active.view.zoom(ZOOM_STEP),
+            "zoom_out": lambda: grid.active.view.zoom(1 / ZOOM_STEP),
             "window_1": lambda: self._use_file_window(0),
             "window_2": lambda: self._use_percentiles(1, 99),
             "window_3": lambda: self._use_percentiles(0, 100),
@@ -209,12 +158,21 @@ class MainWindow(QMainWindow):
             "invert": session.toggle_inverted,
             "threshold_down": lambda: self._step_threshold(-THRESHOLD_STEP),
             "threshold_up": lambda: self._step_threshold(THRESHOLD_STEP),
-            "next_class": session.next_class,
-            "toggle_overlay": lambda: session.set_overlay(visible=not session.overlay.visible),
+            "next_class": lambda: panes.active.next_class(),
+            "toggle_overlay": lambda: panes.active.set_overlay(visible=not panes.active.overlay.visible),
+            "next_pane": lambda: panes.step(1),
+            "previous_pane": lambda: panes.step(-1),
+            "choose_method": lambda: grid.active.header.method.showPopup(),
+            "choose_class": lambda: grid.active.header.target.showPopup(),
+            "choose_model": lambda: grid.active.header.model.showPopup(),
+            "method_options": lambda: grid.active.open_options(),
+            "cancel": lambda: panes.cancel(panes.active),
             "toggle_theme": self._toggle_theme,
             "show_shortcuts": lambda: ShortcutSheet(self).exec(),
-            "show_about": lambda: AboutDialog(self._device.text() or "no model open", self).exec(),
+            "show_about": lambda: AboutDialog(self._title.device.text() or "no model open", self).exec(),
         }
+        handlers |= {f"layout_{name}": partial(self._set_layout, name) for name in LAYOUTS}
+        return handlers | {f"pane_{n}": partial(panes.activate, n - 1) for n in range(1, 5)}
 
     # What the commands do
 
@@ -233,9 +191,15 @@ class MainWindow(QMainWindow):
         if name:
             self.session.open_model(Path(name))
 
+    def _add_model(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Add a model to compare", "", MODEL_FILES)
+        if name:
+            self.session.add_model(Path(name))
+
     def _show_card(self) -> None:
-        if self.session.model is not None:
-            CardDialog(self.session.model, self).exec()
+        model = self.session.panes.active.model or self.session.model
+        if model is not None:
+            CardDialog(model, self).exec()
 
     def _offer_conversion(self, file: Convertible) -> None:
         # Not exec(): the window stays alive behind it.
@@ -266,7 +230,12 @@ class MainWindow(QMainWindow):
         self.session.set_window(Window.from_percentiles(image.presentation[::4, ::4], low, high))
 
     def _step_threshold(self, by: float) -> None:
-        self.session.set_overlay(threshold=float(np.clip(self.session.overlay.threshold + by, 0, 1)))
+        pane = self.session.panes.active
+        pane.set_overlay(threshold=float(np.clip(pane.overlay.threshold + by, 0, 1)))
+
+    def _set_layout(self, name: str) -> None:
+        self.session.panes.set_layout(name)
+        self._on_state_changed()  # what was checked already has been unchecked by the click
 
     def _toggle_theme(self) -> None:
         app = QApplication.instance()
@@ -277,48 +246,20 @@ class MainWindow(QMainWindow):
     # What the session says
 
     def _on_state_changed(self) -> None:
-        session = self.session
-        there = {
-            "nothing": True,
-            "cases": len(session.cases) > 1,
-            "image": session.image is not None,
-            "model": session.model is not None,
-            "explanation": session.explanation is not None,
-        }
-        for command, action in self._actions.values():
-            action.setEnabled(there[command.needs])
-        presets = session.image.window_presets if session.image else ()
-        self._actions["window_4"][1].setEnabled(len(presets) > 1)
-        if session.model is None:
-            self._model.setText("No model")
-            self._device.setText("")
-        else:
-            card = session.model.network.card
-            self._model.setText(card.name)
-            self._model.setToolTip(f"{card.name}\n{card.architecture}\n{session.model.path}")
-            self._device.setText(session.model.device)
-        self._device.setStyleSheet(f"color: {current_theme().ok}; font-weight: 600;")
+        self.commands.refresh()
+        self._title.refresh()
+
+    def _on_pane_made(self, pane: Pane) -> None:
+        self.commands.add_to_image(pane.view)
+        self.status.follow(pane)
+        pane.view.held.connect(lambda held: self.session.panes.peek(on=held))
+        pane.state.progressed.connect(self.commands.refresh)
 
     def _on_image_changed(self) -> None:
         image = self.session.image
         self.setWindowTitle("SoftCAM viewer" if image is None else f"{image.source.name} · SoftCAM viewer")
         if image is not None:
             self.messages.hide()
-
-    def _on_pointed(self, row: float, column: float) -> None:
-        self._pointed = row, column
-        self._update_probe()
-
-    def _on_left(self) -> None:
-        self._pointed = None
-        self._update_probe()
-
-    def _update_probe(self) -> None:
-        session, found = self.session, None
-        field = session.model.field if session.model else None
-        if session.image is not None and self._pointed is not None:
-            found = probe(session.image, *self._pointed, session.explanation, session.overlay, field)
-        self._probe.setText(found.text() if found else "")
 
     # Qt events
 

@@ -99,10 +99,13 @@ QSplitter::handle {{ background: {t.line}; }}
 #muted {{ color: {t.muted}; }}
 #strong {{ font-weight: 600; }}
 #accent {{ color: {t.accent}; }}
-#paneTitle {{ font-size: 14px; font-weight: 600; }}
+#warning {{ color: {t.warning}; }}
 #emptyTitle {{ font-size: 19px; font-weight: 600; }}
 #canvas {{ background: {t.canvas}; border: none; }}
-#paneHeader {{ background: {t.background}; }}
+#caseLine {{ background: {t.background}; border-bottom: 1px solid {t.line}; }}
+#paneHeader {{ background: {t.panel}; }}
+#paneHeader QLabel {{ font-size: 12px; }}
+#paneNotice {{ background: {t.raised}; border: 1px solid {t.line}; border-radius: 6px; }}
 #success {{ color: {t.ok}; font-weight: 600; }}
 #failure {{ color: {t.error}; }}
 #notice {{ color: {t.warning}; font-weight: 600; }}
@@ -118,6 +121,10 @@ QPushButton:focus, QComboBox:focus, QLineEdit:focus, QPlainTextEdit:focus {{
 QPushButton:disabled {{ color: {t.muted}; }}
 QPushButton#primary {{ background: {t.accent}; color: {t.on_accent}; border-color: {t.accent}; font-weight: 600; }}
 QPushButton#primary:disabled {{ background: {t.raised}; color: {t.muted}; border-color: {t.line}; }}
+QToolButton#iconButton {{ padding: 0; background: transparent; border-color: transparent; }}
+QToolButton#iconButton:hover, QToolButton#iconButton:focus {{ border-color: {t.muted}; }}
+QToolButton#iconButton:checked {{ border-color: {t.accent}; background: {t.raised}; }}
+QToolButton#small {{ padding: 1px 10px; font-size: 12px; }}
 QToolButton#flat {{ background: transparent; border: none; padding: 2px 6px; color: {t.muted}; }}
 
 QLineEdit, QPlainTextEdit {{ background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px;
@@ -125,10 +132,20 @@ QLineEdit, QPlainTextEdit {{ background: {t.raised}; border: 1px solid {t.line};
 QComboBox {{ background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px; padding: 5px 9px; }}
 QComboBox:disabled, QCheckBox:disabled, QLabel:disabled, QLineEdit:disabled, QPlainTextEdit:disabled {{
     color: {t.muted}; }}
+QComboBox#selector {{ padding: 3px 2px 3px 8px; }}
+QComboBox:hover {{ border-color: {t.muted}; }}
 QComboBox::drop-down {{ border: none; width: 22px; }}
+QComboBox#selector::drop-down {{ width: 18px; }}
 QComboBox::down-arrow {{ image: url({_icon("chevron", t)}); width: 12px; height: 12px; }}
 QComboBox QAbstractItemView {{ background: {t.panel}; border: 1px solid {t.line}; outline: none; padding: 4px;
     selection-background-color: {t.accent}; selection-color: {t.on_accent}; }}
+QSpinBox {{ background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px; padding: 5px 9px;
+    selection-background-color: {t.accent}; selection-color: {t.on_accent}; }}
+QSpinBox:focus {{ border-color: {t.accent}; }}
+QSpinBox QLineEdit {{ background: transparent; border: none; padding: 0; }}
+QSpinBox::up-button, QSpinBox::down-button {{ width: 0; border: none; }}
+QProgressBar {{ background: {t.line}; border: none; border-radius: 3px; }}
+QProgressBar::chunk {{ background: {t.accent}; border-radius: 3px; }}
 QCheckBox {{ spacing: 8px; }}
 QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {t.muted}; border-radius: 3px;
     background: {t.raised}; }}

@@ -117,7 +117,7 @@ def layout(film: Path, model: Path, qtbot) -> tuple[QPoint, QPoint, tuple[slice,
     window.show()
     viewer.session.open_model(model)
     viewer.session.open_paths([film])
-    qtbot.waitUntil(lambda: viewer.is_idle and viewer.session.explanation is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: viewer.is_idle and viewer.session.panes.active.explanation is not None, timeout=30_000)
     app.processEvents()
     slider, option = window.overlay.threshold, QStyleOptionSlider()
     slider.initStyleOption(option)
@@ -134,7 +134,7 @@ def layout(film: Path, model: Path, qtbot) -> tuple[QPoint, QPoint, tuple[slice,
             slice(corner.x() + 2, corner.x() + widget.width() - 2),
         )
 
-    found = start, end, area(window.pane.view), area(window.pane.color_bar)
+    found = start, end, area(window.grid.active.view), area(window.grid.active.color_bar)
     viewer.close()
     window.deleteLater()
     return found
@@ -159,6 +159,41 @@ def test_dragging_the_threshold_with_the_mouse_changes_the_picture(screen, opene
     gone = is_colored(before[image]) & ~is_colored(after[image])
     assert gone.sum() > 0.5 * colored
     assert after[image][gone].mean() > 10
+
+
+def panes_of(film: Path, model: Path, qtbot) -> list[tuple[slice, slice]]:
+    """Where the images of two panes are, from a twin window."""
+    app = QApplication.instance()
+    viewer = Viewer(app, device="cpu")
+    viewer.window.show()
+    viewer.session.open_model(model)
+    viewer.session.open_paths([film])
+    viewer.session.panes.set_layout("1x2")
+    qtbot.waitUntil(lambda: viewer.is_idle and viewer.session.panes.active.explanation is not None, timeout=30_000)
+    app.processEvents()
+    found = []
+    for pane in viewer.window.grid.panes:
+        corner, view = pane.view.mapTo(viewer.window, QPoint(0, 0)), pane.view
+        rows, columns = slice(corner.y() + 2, corner.y() + view.height() - 2), slice(corner.x() + 2, None)
+        found.append((rows, slice(columns.start, corner.x() + view.width() - 2)))
+    viewer.close()
+    viewer.window.deleteLater()
+    return found
+
+
+def test_two_panes_with_methods_chosen_by_keyboard(screen, opened, qtbot):
+    _, _, image, bar = layout(*opened, qtbot)
+    left, right = panes_of(*opened, qtbot)
+    screen.wait(lambda frame: is_colored(frame[bar]).sum() > 500, "the colour bar")
+    middle = (image[1].start + image[1].stop) // 2, (image[0].start + image[0].stop) // 2
+    screen.mouse("mousemove", *middle, "click", 2, "key", "alt+2")
+    two = screen.wait(lambda frame: min(is_colored(frame[at]).sum() for at in (left, right)) > 500, "two maps")
+    # The random map, last but one in the list, of the second pane; the first stays as it is.
+    screen.mouse("key", "F6", "sleep", 0.5, "key", "m", "sleep", 0.5, "key", "End", "key", "Up", "key", "Return")
+    after = screen.wait(
+        lambda frame: (frame[right] != two[right]).any(axis=2).mean() > 0.1, "another method's map in the second pane"
+    )
+    assert np.array_equal(after[left], two[left])
 
 
 def test_the_keys_work_in_a_real_window(screen, opened, qtbot):

@@ -11,6 +11,8 @@ import torch
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QImage, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from softcam_core.imaging.preprocessing import Preprocessing
@@ -67,7 +69,65 @@ def settle(qtbot, viewer: Viewer) -> Callable[[], None]:
     """Wait until nothing is read or computed any more."""
 
     def wait() -> None:
-        qtbot.waitUntil(lambda: viewer.is_idle, timeout=30_000)
+        qtbot.waitUntil(lambda: viewer.is_idle, timeout=120_000)
         QApplication.processEvents()
 
     return wait
+
+
+def _pixels(widget) -> np.ndarray:
+    image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
+    view = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine() // 4, 4)
+    return view[:, : image.width(), :3].astype(int)
+
+
+def _wheel_event(
+    widget, turns: float, modifiers=Qt.KeyboardModifier.NoModifier, at: QPointF | None = None
+) -> QWheelEvent:
+    at = at or QPointF(widget.rect().center())
+    return QWheelEvent(
+        at,
+        widget.mapToGlobal(at),
+        QPoint(),
+        QPoint(0, int(120 * turns)),
+        Qt.MouseButton.NoButton,
+        modifiers,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+
+
+def _wheel(view, turns: float, modifiers=Qt.KeyboardModifier.NoModifier, at: QPointF | None = None) -> None:
+    QApplication.sendEvent(view.viewport(), _wheel_event(view, turns, modifiers, at))
+
+
+def _move(view, to: QPoint, button: Qt.MouseButton) -> None:
+    at = QPointF(to)
+    event = QMouseEvent(
+        QEvent.Type.MouseMove, at, view.viewport().mapToGlobal(at), button, button, Qt.KeyboardModifier.NoModifier
+    )
+    QApplication.sendEvent(view.viewport(), event)
+
+
+@pytest.fixture
+def pixels() -> Callable[..., np.ndarray]:
+    """What a widget shows, (H, W, 3)."""
+    return _pixels
+
+
+@pytest.fixture
+def wheel_event() -> Callable[..., QWheelEvent]:
+    """Turns of the wheel over a widget."""
+    return _wheel_event
+
+
+@pytest.fixture
+def wheel() -> Callable[..., None]:
+    """Turn the wheel over an image."""
+    return _wheel
+
+
+@pytest.fixture
+def move() -> Callable[..., None]:
+    """Move the mouse over an image."""
+    return _move

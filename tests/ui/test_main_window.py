@@ -1,17 +1,11 @@
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QImage, QMouseEvent, QWheelEvent
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit
 
 from softcam_core.notice import NOTICE
 from softcam_viewer.commands import COMMANDS, MENUS
-
-
-def pixels(widget) -> np.ndarray:
-    image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
-    view = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine() // 4, 4)
-    return view[:, : image.width(), :3].astype(int)
 
 
 def texts(widget) -> str:
@@ -26,21 +20,6 @@ def opened(viewer, folder, signed_model_file, settle):
     return viewer
 
 
-def wheel(view, turns: float, modifiers=Qt.KeyboardModifier.NoModifier, at: QPointF | None = None) -> None:
-    at = at or QPointF(view.rect().center())
-    event = QWheelEvent(
-        at,
-        view.mapToGlobal(at),
-        QPoint(),
-        QPoint(0, int(120 * turns)),
-        Qt.MouseButton.NoButton,
-        modifiers,
-        Qt.ScrollPhase.NoScrollPhase,
-        False,
-    )
-    QApplication.sendEvent(view.viewport(), event)
-
-
 def test_an_empty_window_says_what_to_do_and_carries_the_notice(viewer):
     shown = texts(viewer.window)
     assert "Open a radiograph" in shown
@@ -52,11 +31,11 @@ def test_opening_a_folder_shows_the_first_case_with_its_evidence(opened):
     session = opened.session
     assert len(session.cases) == 4
     assert session.image.source.name == "case_0.png"
-    assert session.explanation.class_names == ("no finding", "opacity")
-    assert session.overlay.target == 1
-    assert session.overlay.against == 0
+    assert session.panes.active.explanation.class_names == ("no finding", "opacity")
+    assert session.panes.active.overlay.target == 1
+    assert session.panes.active.overlay.against == 0
     shown = texts(opened.window)
-    assert "opacity against no finding" in shown
+    assert opened.window.grid.active.header.target.currentText() == "opacity against no finding"
     assert "Test network" in shown
     assert "cpu" in shown
     assert "is the mean of 21 × 16 evidence cells" in shown  # 120 x 90 px at 85 x 64, four pixels a cell
@@ -75,58 +54,58 @@ def test_an_unreadable_case_shows_a_message_and_no_other_cases_film(opened, sett
     settle()
     assert "damaged.png" in opened.window.messages.text
     assert opened.session.image is None
-    assert opened.session.explanation is None
+    assert opened.session.panes.active.explanation is None
     opened.session.select(1)
     settle()
     assert opened.window.messages.text == ""
     assert opened.session.image.source.name == "case_1.png"
 
 
-def test_moving_the_threshold_slider_changes_the_pixels_of_the_image_only_where_evidence_is(opened):
-    view = opened.window.pane.view
+def test_moving_the_threshold_slider_changes_the_pixels_of_the_image_only_where_evidence_is(opened, pixels):
+    view = opened.window.grid.active.view
     opened.window.overlay.threshold.setValue(0)
     everything = pixels(view)
     opened.window.overlay.threshold.setValue(opened.window.overlay.threshold.maximum())
     least = pixels(view)
-    opened.session.set_overlay(visible=False)
+    opened.session.panes.active.set_overlay(visible=False)
     film = pixels(view)
     assert np.abs(everything - film).max() > 40
     assert (np.abs(everything - film).max(axis=2) > 8).mean() > (np.abs(least - film).max(axis=2) > 8).mean()
 
 
-def test_opacity_zero_leaves_the_film_alone(opened):
-    view = opened.window.pane.view
-    opened.session.set_overlay(contour=False)
+def test_opacity_zero_leaves_the_film_alone(opened, pixels):
+    view = opened.window.grid.active.view
+    opened.session.panes.active.set_overlay(contour=False)
     opened.window.overlay.opacity.setValue(0)
     transparent = pixels(view)
-    opened.session.set_overlay(visible=False)
+    opened.session.panes.active.set_overlay(visible=False)
     assert np.array_equal(transparent, pixels(view))
 
 
-def test_space_hides_the_overlay_while_it_is_held(opened, qtbot):
-    view = opened.window.pane.view
+def test_space_hides_the_overlay_while_it_is_held(opened, qtbot, pixels):
+    view = opened.window.grid.active.view
     view.setFocus()
     shown = pixels(view)
     qtbot.keyPress(view, Qt.Key.Key_Space)
-    assert not opened.session.overlay.visible
     assert not np.array_equal(shown, pixels(view))
+    assert opened.session.panes.active.overlay.visible  # nothing has been set
     qtbot.keyRelease(view, Qt.Key.Key_Space)
     assert np.array_equal(shown, pixels(view))
 
 
-def test_choosing_another_class_redraws_the_map_and_the_numbers(viewer, folder, three_class_file, settle):
+def test_choosing_another_class_redraws_the_map_and_the_numbers(viewer, folder, three_class_file, settle, pixels):
     viewer.session.open_model(three_class_file)
     viewer.session.open_paths([folder / "case_0.png"])
     settle()
-    view, session = viewer.window.pane.view, viewer.session
-    target = session.overlay.target
+    view, session = viewer.window.grid.active.view, viewer.session
+    target = session.panes.active.overlay.target
     before = pixels(view)
-    viewer.window.pane.view.setFocus()
-    session.next_class()
-    assert session.overlay.target == (target + 1) % 3
+    viewer.window.grid.active.view.setFocus()
+    session.panes.active.next_class()
+    assert session.panes.active.overlay.target == (target + 1) % 3
     assert not np.array_equal(before, pixels(view))
-    logit = session.explanation.logits[session.overlay.target]
-    assert session.overlay_map.values.mean() == pytest.approx(logit, abs=1e-4)
+    logit = session.panes.active.explanation.logits[session.panes.active.overlay.target]
+    assert session.panes.active.overlay_map.values.mean() == pytest.approx(logit, abs=1e-4)
 
 
 def test_class_against_class_can_be_chosen_in_the_panel(viewer, folder, three_class_file, settle):
@@ -137,25 +116,28 @@ def test_class_against_class_can_be_chosen_in_the_panel(viewer, folder, three_cl
     against = next(
         c for c in viewer.window.overlay.findChildren(QComboBox) if c.accessibleName().startswith("Class it")
     )
-    against.setCurrentIndex(1)
-    against.activated.emit(1)
-    other = against.itemData(1)
-    logits = session.explanation.logits
-    expected = logits[session.overlay.target] - logits[other]
-    assert session.overlay_map.values.mean() == pytest.approx(expected, abs=1e-4)
-    assert session.overlay_map.unit == "log-odds"
+    target, logits = session.panes.active.overlay.target, session.panes.active.explanation.logits
+    for row in range(1, against.count()):
+        against.setCurrentIndex(row)
+        against.activated.emit(row)
+        other = against.itemData(row)
+        others = [k for k in range(3) if k != target] if other == "rest" else [other]
+        expected = logits[target] - logits[others].mean()
+        assert session.panes.active.overlay_map.values.mean() == pytest.approx(expected, abs=1e-4)
+        assert session.panes.active.overlay_map.unit == ("logit difference" if other == "rest" else "log-odds")
+    assert against.count() == 4
 
 
-def test_a_cropped_image_has_its_analysed_area_outlined(viewer, folder, three_class_file, settle):
+def test_a_cropped_image_has_its_analysed_area_outlined(viewer, folder, three_class_file, settle, pixels):
     viewer.session.open_model(three_class_file)
     viewer.session.open_paths([folder / "case_0.png"])
     settle()
-    view = viewer.window.pane.view
+    view = viewer.window.grid.active.view
     # The crop is the middle 48 of 64 pixels: nothing is drawn over the film beyond it.
-    top, left, bottom, right = viewer.session.explanation.geometry.analysed_box
-    viewer.session.set_overlay(threshold=0.0, contour=False)
+    top, left, bottom, right = viewer.session.panes.active.explanation.geometry.analysed_box
+    viewer.session.panes.active.set_overlay(threshold=0.0, contour=False)
     with_overlay = pixels(view)
-    viewer.session.set_overlay(visible=False)
+    viewer.session.panes.active.set_overlay(visible=False)
     changed = np.argwhere(np.abs(with_overlay - pixels(view)).max(axis=2) > 2)
     corner = view.widget_position(top, left)
     end = view.widget_position(bottom, right)
@@ -166,8 +148,8 @@ def test_a_cropped_image_has_its_analysed_area_outlined(viewer, folder, three_cl
     assert changed[:, 1].max() - changed[:, 1].min() > 0.5 * (end.x() - corner.x())
 
 
-def test_a_left_drag_changes_the_window_and_a_key_brings_it_back(opened, qtbot):
-    view, session = opened.window.pane.view, opened.session
+def test_a_left_drag_changes_the_window_and_a_key_brings_it_back(opened, qtbot, pixels, move):
+    view, session = opened.window.grid.active.view, opened.session
     before, film = session.window, pixels(view)
     middle = view.viewport().rect().center()
     qtbot.mousePress(view.viewport(), Qt.MouseButton.LeftButton, pos=middle)
@@ -176,21 +158,13 @@ def test_a_left_drag_changes_the_window_and_a_key_brings_it_back(opened, qtbot):
     assert session.window.width > before.width
     assert session.window.center > before.center
     assert not np.array_equal(film, pixels(view))
-    opened.window._actions["window_1"][1].trigger()
+    opened.window.commands["window_1"].trigger()
     assert session.window == before
     assert np.array_equal(film, pixels(view))
 
 
-def move(view, to: QPoint, button: Qt.MouseButton) -> None:
-    at = QPointF(to)
-    event = QMouseEvent(
-        QEvent.Type.MouseMove, at, view.viewport().mapToGlobal(at), button, button, Qt.KeyboardModifier.NoModifier
-    )
-    QApplication.sendEvent(view.viewport(), event)
-
-
-def test_zoom_keeps_the_point_under_the_cursor_and_resizing_keeps_centre_and_scale(opened, qtbot):
-    view = opened.window.pane.view
+def test_zoom_keeps_the_point_under_the_cursor_and_resizing_keeps_centre_and_scale(opened, qtbot, wheel):
+    view = opened.window.grid.active.view
     at = QPointF(100, 120)
     under = view.image_position(at)
     wheel(view, 3, Qt.KeyboardModifier.ControlModifier, at)
@@ -208,31 +182,31 @@ def test_zoom_keeps_the_point_under_the_cursor_and_resizing_keeps_centre_and_sca
     assert (drawn - view.image_position(at)).manhattanLength() < 0.05
 
 
-def test_the_wheel_and_the_keys_step_through_the_cases(opened, qtbot, settle):
-    wheel(opened.window.pane.view, -1)
+def test_the_wheel_and_the_keys_step_through_the_cases(opened, qtbot, settle, wheel):
+    wheel(opened.window.grid.active.view, -1)
     settle()
     assert opened.session.row == 1
-    opened.window._actions["previous_case"][1].trigger()
+    opened.window.commands["previous_case"].trigger()
     settle()
     assert opened.session.row == 0
-    opened.window._actions["previous_case"][1].trigger()
+    opened.window.commands["previous_case"].trigger()
     settle()
     assert opened.session.row == 0
 
 
-def test_the_probe_tells_position_value_and_evidence(opened, qtbot):
-    view, explanation = opened.window.pane.view, opened.session.explanation
+def test_the_probe_tells_position_value_and_evidence(opened, qtbot, move):
+    view, explanation = opened.window.grid.active.view, opened.session.panes.active.explanation
     at = view.widget_position(45.5, 40.5)
     move(view, at.toPoint(), Qt.MouseButton.NoButton)
-    shown = opened.window._probe.text()
+    shown = opened.window.status.text
     position = view.image_position(QPointF(at.toPoint()))
     row, column = int(position.y()), int(position.x())
     assert f"x {column}  y {row}" in shown
     assert f"stored {opened.session.image.pixels[row, column]}" in shown
     value = explanation.on_image(1, against=0)[row, column]
     assert f"evidence {value:+.3g}".replace("-", "−") in shown
-    opened.session.next_class()
-    assert f"evidence {-value:+.3g}".replace("-", "−") in opened.window._probe.text()
+    opened.session.panes.active.next_class()
+    assert f"evidence {-value:+.3g}".replace("-", "−") in opened.window.status.text
 
 
 def test_files_and_models_can_be_dropped(viewer, folder, signed_model_file, settle):
@@ -256,7 +230,7 @@ def test_a_bad_model_file_is_one_message_and_the_model_in_use_stays(opened, tmp_
     settle()
     assert "bad.safetensors" in opened.window.messages.text
     assert opened.session.model is model
-    assert opened.session.explanation is not None
+    assert opened.session.panes.active.explanation is not None
 
 
 def test_a_folder_without_images_is_one_message_and_the_worklist_stays(opened, tmp_path, settle):
@@ -277,7 +251,7 @@ def test_the_worklist_can_be_filtered(opened):
 
 def test_commands_are_enabled_only_when_they_can_be_used(viewer, folder, signed_model_file, settle):
     def enabled(name: str) -> bool:
-        return viewer.window._actions[name][1].isEnabled()
+        return viewer.window.commands[name].isEnabled()
 
     assert enabled("open_files")
     assert not any(map(enabled, ("fit", "next_case", "threshold_up", "window_4")))
@@ -290,16 +264,16 @@ def test_commands_are_enabled_only_when_they_can_be_used(viewer, folder, signed_
     assert enabled("threshold_up")
 
 
-def test_the_light_theme_keeps_the_canvas_dark(opened):
-    opened.window._actions["toggle_theme"][1].trigger()
+def test_the_light_theme_keeps_the_canvas_dark(opened, pixels):
+    opened.window.commands["toggle_theme"].trigger()
     try:
         QApplication.processEvents()
         panel = opened.window.worklist
         corner = panel.mapTo(opened.window, panel.rect().bottomLeft())
         assert pixels(opened.window)[corner.y() - 5, corner.x() + 5].min() > 200
-        assert pixels(opened.window.pane.view)[2, 2].max() < 40
+        assert pixels(opened.window.grid.active.view)[2, 2].max() < 40
     finally:
-        opened.window._actions["toggle_theme"][1].trigger()
+        opened.window.commands["toggle_theme"].trigger()
 
 
 def test_every_command_has_a_handler_and_no_two_share_a_key(viewer):

@@ -83,7 +83,7 @@ def test_converting_opens_the_model_and_tells_how_equal_it_is(dialog, viewer, se
     assert card.class_names == ("no finding", "opacity")
     assert card.preprocessing.shorter_side == 64
     assert viewer.session.model.network.card.sha256 == card.sha256
-    assert viewer.session.explanation.class_names == ("no finding", "opacity")
+    assert viewer.session.panes.active.explanation.class_names == ("no finding", "opacity")
     dialog.buttons.button(QDialogButtonBox.StandardButton.Close).click()
 
 
@@ -115,7 +115,7 @@ def test_weights_of_something_else_are_one_message(viewer, tmp_path, settle):
 
 
 def test_the_card_can_be_read(viewer, signed_model_file, settle):
-    _, action = viewer.window._actions["show_card"]
+    action = viewer.window.commands["show_card"]
     assert not action.isEnabled()
     viewer.session.open_model(signed_model_file)
     settle()
@@ -137,10 +137,10 @@ def test_the_probe_tells_what_a_cell_is_and_sees(viewer, folder, signed_model_fi
     viewer.session.open_paths([folder])
     settle()
     # case_0 is 120 x 90 pixels, its shorter side resized to 64: a cell of 4 input pixels is 5.6 image pixels wide.
-    viewer.window.pane.view.pointed.emit(60.0, 45.0)
-    assert "(6 × 6 px, sees 76 × 76 px)" in viewer.window._probe.text()
-    viewer.window.pane.view.pointed.emit(0.5, 0.5)
-    assert "cell 0, 0 (6 × 6 px, sees 41 × 41 px)" in viewer.window._probe.text()
+    viewer.window.grid.active.view.pointed.emit(60.0, 45.0)
+    assert "(6 × 6 px, sees 76 × 76 px)" in viewer.window.status.text
+    viewer.window.grid.active.view.pointed.emit(0.5, 0.5)
+    assert "cell 0, 0 (6 × 6 px, sees 41 × 41 px)" in viewer.window.status.text
 
 
 def test_a_conversion_that_fails_behind_a_closed_dialog_is_a_message(dialog, viewer, settle, qtbot):

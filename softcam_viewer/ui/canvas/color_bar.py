@@ -11,6 +11,8 @@ from softcam_viewer.model.overlay import OverlayMap, OverlaySettings, color_tabl
 from softcam_viewer.ui.theme import current_theme
 
 BAR_WIDTH = 12
+# Scales that end below have powers of ten at their ticks, or nobody could count the zeros.
+LEAST_PLAIN = 0.001
 TICKS_SIGNED = (1.0, 0.5, 0.0, -0.5, -1.0)
 TICKS_UNSIGNED = (1.0, 0.75, 0.5, 0.25, 0.0)
 
@@ -42,16 +44,17 @@ class ColorBar(QWidget):
         """Show the scale of a map."""
         self._map, self._settings = overlay, settings
         if overlay is not None:
+            limit = overlay.limit * overlay.factor
             self.setAccessibleDescription(
-                f"{overlay.unit} from {-overlay.limit if overlay.signed else 0:.3g} to {overlay.limit:.3g}, "
-                f"threshold {settings.threshold * overlay.limit:.3g}"
+                f"{overlay.unit} from {-limit if overlay.signed else 0:.3g} to {limit:.3g}, "
+                f"threshold {settings.threshold * limit:.3g}"
             )
         self.update()
 
     def bar_area(self) -> QRectF:
         """Where the colours are."""
-        height = min(max(self.height() - 88, 60), 420)
-        return QRectF(14, (self.height() - height) / 2 - 8, BAR_WIDTH, height)
+        height = min(max(self.height() - 104, 60), 420)
+        return QRectF(14, (self.height() - height) / 2 - 14, BAR_WIDTH, height)
 
     def position_of(self, share: float) -> float:
         """Y of a value given as share of the limit."""
@@ -76,11 +79,12 @@ class ColorBar(QWidget):
         painter.drawRect(bar)
 
         painter.setPen(QColor(theme.text))
-        decimals = decimals_for(self._map.limit / 2)
+        limit = self._map.limit * self._map.factor
+        decimals = decimals_for(limit / 2)
         for share in TICKS_SIGNED if self._map.signed else TICKS_UNSIGNED:
             y = self.position_of(share)
             label = QRectF(bar.right() + 12, y - 9, self.width() - bar.right() - 12, 18)
-            painter.drawText(label, Qt.AlignmentFlag.AlignVCenter, signed_number(share * self._map.limit, decimals))
+            painter.drawText(label, Qt.AlignmentFlag.AlignVCenter, self._number(share * limit, decimals))
 
         for share in self._marks():
             y = self.position_of(share)
@@ -91,13 +95,19 @@ class ColorBar(QWidget):
             painter.drawLine(*line)
 
         painter.setPen(QColor(theme.muted))
-        caption = QRectF(0, bar.bottom() + 12, self.width(), 34)
-        centred = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
-        painter.drawText(caption, centred, f"{self._map.unit}\nthis case")
+        caption = QRectF(0, bar.bottom() + 12, self.width(), 48)
+        centred = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
+        painter.drawText(caption, centred, f"{self._map.unit}\nown scale")
+
+    def _number(self, value: float, decimals: int) -> str:
+        if self._map is not None and self._map.limit * self._map.factor < LEAST_PLAIN:
+            return f"{value:+.0e}".replace("-", "−") if value else "0"
+        if self._map is not None and not self._map.signed:
+            return f"{value:.{decimals}f}"
+        return signed_number(value, decimals)
 
     def _marks(self) -> list[float]:
         threshold, sign = self._settings.threshold, self._settings.sign
-        marks = [threshold] if sign != "negative" else []
-        if sign != "positive" and self._map is not None and self._map.signed:
-            marks.append(-threshold)
-        return marks
+        if self._map is None or not self._map.signed:
+            return [threshold]
+        return [threshold] * (sign != "negative") + [-threshold] * (sign != "positive")

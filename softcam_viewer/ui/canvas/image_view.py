@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import contourpy
 import numpy as np
@@ -36,6 +36,25 @@ CONTOUR_STEP = 2
 CONTOUR_COLOR = "#ffe2a8"
 
 
+class View(NamedTuple):
+    """What part of an image is shown.
+
+    Attributes
+    ----------
+    x, y : float
+        Column and row in the middle.
+    scale : float
+        Screen pixels per image pixel.
+    is_fitted : bool
+        The whole image is shown, also after the next change of size.
+    """
+
+    x: float
+    y: float
+    scale: float
+    is_fitted: bool
+
+
 class ImageView(pg.GraphicsView):
     """One film with one overlay.
 
@@ -47,6 +66,7 @@ class ImageView(pg.GraphicsView):
     pointed = Signal(float, float)  # cursor at (row, column) of the image
     left = Signal()  # cursor gone
     held = Signal(bool)  # space bar pressed or let go
+    viewed = Signal()  # the user looks at another part of the image
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, background=current_theme().canvas)
@@ -84,7 +104,7 @@ class ImageView(pg.GraphicsView):
             return
         if image.size != self._size:
             self._size = image.size
-            self.fit()
+            self._fit()
 
     def show_window(self, window: Window, *, inverted: bool) -> None:
         """Show the image under a window."""
@@ -120,7 +140,7 @@ class ImageView(pg.GraphicsView):
 
     def _trace(self, settings: OverlaySettings) -> QPainterPath:
         path = QPainterPath()
-        if self._map is None or not (settings.contour and settings.visible):
+        if self._map is None or not (settings.contour and settings.visible and self._map.has_regions):
             return path
         level = settings.threshold * self._map.limit
         if level <= 0:
@@ -128,7 +148,7 @@ class ImageView(pg.GraphicsView):
         # A rim just below the threshold closes regions that touch the border.
         values = np.pad(self._map.values[::CONTOUR_STEP, ::CONTOUR_STEP], 1)
         generator = contourpy.contour_generator(z=values, name="serial", line_type=contourpy.LineType.Separate)
-        if settings.sign != "negative":
+        if settings.sign != "negative" or not self._map.signed:
             self._add_lines(path, generator.lines(level))
         if settings.sign != "positive" and self._map.signed:
             self._add_lines(path, generator.lines(-level))
@@ -154,8 +174,25 @@ class ImageView(pg.GraphicsView):
         """Screen pixels per image pixel."""
         return self._scale
 
+    @property
+    def view(self) -> View:
+        """What part of the image is shown."""
+        return View(self._centre.x(), self._centre.y(), self._scale, self._fitted)
+
+    def show_view(self, view: View) -> None:
+        """Show a part of the image as another view does; nobody is told."""
+        if view.is_fitted:
+            self._fit()
+            return
+        self._centre, self._scale, self._fitted = QPointF(view.x, view.y), view.scale, False
+        self._apply_view()
+
     def fit(self) -> None:
         """Show the whole image, now and while the window is resized."""
+        self._fit()
+        self.viewed.emit()
+
+    def _fit(self) -> None:
         height, width = self._size
         self._fitted = True
         self._centre = QPointF(width / 2, height / 2)
@@ -170,12 +207,14 @@ class ImageView(pg.GraphicsView):
         self._scale = scale
         self._fitted = False
         self._apply_view()
+        self.viewed.emit()
 
     def pan(self, by: QPointF) -> None:
         """Move the image by screen pixels."""
         self._centre -= by / self._scale
         self._fitted = False
         self._apply_view()
+        self.viewed.emit()
 
     def image_position(self, position: QPointF) -> QPointF:
         """Position on this widget -> (column, row) on the image."""
@@ -200,7 +239,7 @@ class ImageView(pg.GraphicsView):
         if not hasattr(self, "_fitted"):
             return  # pyqtgraph resizes while it is being made
         if self._fitted:
-            self.fit()
+            self._fit()
         else:
             self._apply_view()
 

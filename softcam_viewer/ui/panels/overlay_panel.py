@@ -1,4 +1,4 @@
-"""How the evidence is shown: class, colours, sign, threshold, opacity."""
+"""How the active pane's map is shown: class, colours, sign, threshold, opacity."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QSlider, QWidget
 
 from softcam_core.export.colormaps import COLORMAPS
+from softcam_viewer.model.overlay import OverlayMap, OverlaySettings
 from softcam_viewer.model.session import Session
 from softcam_viewer.ui.panels.section import Section
+from softcam_viewer.ui.selectors import can_be_rest
 
 SLIDER_STEPS = 500
 SIGNS = (("both", "For and against"), ("positive", "Only for"), ("negative", "Only against"))
@@ -26,6 +28,8 @@ class OverlayPanel(Section):
         self.threshold, self._threshold_value = self._slider("Threshold")
         self.opacity, self._opacity_value = self._slider("Opacity")
         self._contour, self._visible = QCheckBox("Contour"), QCheckBox("Show overlay")
+        self._smooth = QCheckBox("Smooth single pixels")
+        self._smooth.setToolTip("Average over the neighbourhood; numbers then are of the average too")
 
         grid = QGridLayout()
         grid.setHorizontalSpacing(10)
@@ -48,18 +52,23 @@ class OverlayPanel(Section):
         checks.addWidget(self._contour)
         checks.addStretch()
         self.content.addLayout(checks)
+        self.content.addWidget(self._smooth)
 
         self._target.activated.connect(self._on_target)
-        self._against.activated.connect(lambda: session.set_overlay(against=self._against.currentData()))
-        self._colormap.activated.connect(lambda: session.set_overlay(colormap=self._colormap.currentData()))
-        self._sign.activated.connect(lambda: session.set_overlay(sign=self._sign.currentData()))
-        self.threshold.valueChanged.connect(lambda value: session.set_overlay(threshold=value / SLIDER_STEPS))
-        self.opacity.valueChanged.connect(lambda value: session.set_overlay(opacity=value / SLIDER_STEPS))
-        self._contour.toggled.connect(lambda on: session.set_overlay(contour=on))
-        self._visible.toggled.connect(lambda on: session.set_overlay(visible=on))
-        session.explanation_changed.connect(self._on_explanation_changed)
-        session.overlay_changed.connect(self._refresh)
-        self._on_explanation_changed()
+        self._against.activated.connect(lambda: self._set(against=self._against.currentData()))
+        self._colormap.activated.connect(lambda: self._set(colormap=self._colormap.currentData()))
+        self._sign.activated.connect(lambda: self._set(sign=self._sign.currentData()))
+        self.threshold.valueChanged.connect(lambda value: self._set(threshold=value / SLIDER_STEPS))
+        self.opacity.valueChanged.connect(lambda value: self._set(opacity=value / SLIDER_STEPS))
+        self._contour.toggled.connect(lambda on: self._set(contour=on))
+        self._smooth.toggled.connect(lambda on: self._set(smooth=on))
+        self._visible.toggled.connect(lambda on: self._set(visible=on))
+        for signal in (session.panes.explanation_changed, session.panes.overlay_changed, session.panes.layout_changed):
+            signal.connect(self._refresh)
+        self._refresh()
+
+    def _set(self, **changes: object) -> None:
+        self._session.panes.active.set_overlay(**changes)
 
     @staticmethod
     def _combo(name: str) -> QComboBox:
@@ -84,31 +93,28 @@ class OverlayPanel(Section):
         return slider, value
 
     def _on_target(self) -> None:
-        target, settings = self._target.currentData(), self._session.overlay
+        target, settings = self._target.currentData(), self._session.panes.active.overlay
         against = settings.against
         if against == target:
             against = settings.target  # of two classes: the other one
-        self._session.set_overlay(target=target, against=against)
-
-    def _on_explanation_changed(self) -> None:
-        explanation = self._session.explanation
-        self.setEnabled(explanation is not None)
-        if explanation is not None:
-            names = explanation.class_names
-            if [self._target.itemText(i) for i in range(self._target.count())] != list(names):
-                self._target.clear()
-                for index, name in enumerate(names):
-                    self._target.addItem(name, index)
-        self._refresh()
+        self._set(target=target, against=against)
 
     def _refresh(self) -> None:
-        settings, overlay, explanation = self._session.overlay, self._session.overlay_map, self._session.explanation
+        panes = self._session.panes
+        pane = panes.active
+        settings, overlay = pane.overlay, pane.overlay_map
+        is_chosen = pane.aim is not None
+        # Also while the map is being computed, and where it cannot be: another class may be wanted.
+        self.setEnabled(is_chosen and self._session.image is not None)
         widgets = (self._target, self._against, self._colormap, self._sign, self.threshold, self.opacity)
-        blockers = [QSignalBlocker(widget) for widget in (*widgets, self._contour, self._visible)]
-        if explanation is not None:
-            self._target.setCurrentIndex(settings.target)
+        blockers = [QSignalBlocker(widget) for widget in (*widgets, self._contour, self._smooth, self._visible)]
+        if is_chosen:
+            assert pane.model is not None
+            names = pane.model.card.class_names
+            self._fill(self._target, [(name, i) for i, name in enumerate(names)], settings.target)
             choices: list[tuple[str, object]] = [("Nothing (its own logit)", None)]
-            choices += [(name, i) for i, name in enumerate(explanation.class_names) if i != settings.target]
+            choices += [("The rest", "rest")] if can_be_rest(names) else []
+            choices += [(name, i) for i, name in enumerate(names) if i != settings.target]
             self._fill(self._against, choices, settings.against)
         signed = overlay is None or overlay.signed
         maps: list[tuple[str, object]] = [
@@ -119,13 +125,17 @@ class OverlayPanel(Section):
         self._sign.setEnabled(signed)
         self.threshold.setValue(round(settings.threshold * SLIDER_STEPS))
         self.opacity.setValue(round(settings.opacity * SLIDER_STEPS))
-        self._contour.setChecked(settings.contour)
+        can_outline = overlay is None or overlay.has_regions
+        self._contour.setEnabled(can_outline)
+        self._contour.setToolTip("" if can_outline else "A map of single pixels has no regions to outline")
+        self._contour.setChecked(settings.contour and can_outline)
+        self._smooth.setVisible(overlay is not None and overlay.is_of_pixels)
+        self._smooth.setChecked(settings.smooth)
         self._visible.setChecked(settings.visible)
-        limit = overlay.limit if overlay else 0.0
-        mark = "±" if signed and settings.sign == "both" else ""
-        self._threshold_value.setText(f"{mark}{settings.threshold * limit:.3g}" if overlay else "")
+        self._threshold_value.setText(threshold_text(overlay, settings) if overlay else "")
         self._opacity_value.setText(f"{settings.opacity:.0%}".replace("%", " %"))
-        self.remark.setText(f"{overlay.unit}, this case" if overlay else "")
+        parts = [f"pane {panes.active_index + 1}"] if len(panes.shown) > 1 else []
+        self.remark.setText(", ".join([*parts, overlay.unit, "own scale"]) if overlay else "".join(parts))
         del blockers
 
     @staticmethod
@@ -135,3 +145,11 @@ class OverlayPanel(Section):
             for text, data in choices:
                 combo.addItem(text, data)
         combo.setCurrentIndex(max(0, next((i for i, (_, data) in enumerate(choices) if data == current), 0)))
+
+
+def threshold_text(overlay: OverlayMap, settings: OverlaySettings) -> str:
+    """The threshold as people read it: "±21.4", or "20 %"."""
+    mark = "±" if overlay.signed and settings.sign == "both" else ""
+    if overlay.is_relative:
+        return f"{mark}{settings.threshold:.0%}".replace("%", " %")
+    return f"{mark}{settings.threshold * overlay.limit:.3g}".replace("-", "−")

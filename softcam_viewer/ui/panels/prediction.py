@@ -6,7 +6,9 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from softcam_viewer.model.facts import why_no_ledger
 from softcam_viewer.model.overlay import ledger
+from softcam_viewer.model.pane import PaneState
 from softcam_viewer.model.session import Session
 from softcam_viewer.ui.canvas.color_bar import decimals_for, signed_number
 from softcam_viewer.ui.elided_label import ElidedLabel
@@ -78,24 +80,29 @@ class PredictionPanel(Section):
         self._rows = QVBoxLayout()
         self._rows.setSpacing(8)
         self.content.addLayout(self._rows)
-        for signal in (session.model_changed, session.explanation_changed, session.overlay_changed):
+        panes = session.panes
+        for signal in (session.model_changed, session.image_changed, session.busy_changed):
             signal.connect(self.refresh)
-        session.busy_changed.connect(self.refresh)
+        for signal in (panes.explanation_changed, panes.overlay_changed, panes.predicted, panes.layout_changed):
+            signal.connect(self.refresh)
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the session's explanation."""
-        session, explanation, theme = self._session, self._session.explanation, current_theme()
+        """Show what the active pane's model says of the case."""
+        session, theme, pane = self._session, current_theme(), self._session.panes.active
+        explanation = session.panes.prediction_of(pane)
         self._empty.setVisible(explanation is None)
         if explanation is None:
             self._empty.setText(
                 "No model is open. File → Open model… takes a SoftCAM .safetensors file."
                 if session.model is None
-                else session.busy or "Open an image to see what the model makes of it."
+                else session.busy or self._without_prediction(pane)
             )
         names = explanation.class_names if explanation else ()
         while len(self._bars) > len(names):
-            self._bars.pop().deleteLater()
+            bar = self._bars.pop()
+            bar.hide()  # it is deleted when Qt comes to it
+            bar.deleteLater()
         while len(self._bars) < len(names):
             bar = ClassBar(len(self._bars))
             bar.clicked.connect(self._on_class_clicked)
@@ -104,8 +111,11 @@ class PredictionPanel(Section):
         if explanation is None:
             self.remark.setText("")
             return
-        self.remark.setText("softmax" if explanation.card.task == "single_label" else "each class by itself")
-        colors = {session.overlay.target: theme.evidence_for, session.overlay.against: theme.evidence_against}
+        kind = "softmax" if explanation.card.task == "single_label" else "each class by itself"
+        is_compared = pane.model is not None and pane.model is not session.model
+        self.remark.setText(explanation.card.name if is_compared else kind)
+        shown = pane.overlay
+        colors: dict[object, str] = {shown.target: theme.evidence_for, shown.against: theme.evidence_against}
         for index, bar in enumerate(self._bars):
             bar.show_class(
                 names[index],
@@ -115,12 +125,21 @@ class PredictionPanel(Section):
                 strong=index == explanation.predicted,
             )
 
+    @staticmethod
+    def _without_prediction(pane: PaneState) -> str:
+        if pane.progress is not None:
+            return "Waiting for the model…"
+        if pane.error or pane.is_stopped:
+            return "Not known yet: the pane's method has said nothing of this model."
+        return "Open an image to see what the model makes of it."
+
     def _on_class_clicked(self, index: int) -> None:
-        settings = self._session.overlay
+        pane = self._session.panes.active
+        settings = pane.overlay
         if index == settings.target:
             return
         against = settings.target if settings.against == index else settings.against
-        self._session.set_overlay(target=index, against=against)
+        pane.set_overlay(target=index, against=against)
 
 
 class LedgerPanel(Section):
@@ -147,22 +166,32 @@ class LedgerPanel(Section):
                     cell.setMinimumWidth(64)
                 self._grid.addWidget(cell, row, column)
             self._cells.append(cells)
-        self._mean = QLabel()
+        self._mean, self._without = QLabel(), QLabel()
         self._mean.setObjectName("accent")
-        self._mean.setWordWrap(True)
-        self.content.addWidget(self._mean)
-        session.explanation_changed.connect(self.refresh)
-        session.overlay_changed.connect(self.refresh)
+        self._without.setObjectName("muted")
+        for label in (self._mean, self._without):
+            label.setWordWrap(True)
+            self.content.addWidget(label)
+        session.panes.explanation_changed.connect(self.refresh)
+        session.panes.overlay_changed.connect(self.refresh)
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the session's ledger."""
-        explanation, overlay, settings = self._session.explanation, self._session.overlay_map, self._session.overlay
+        """Show the ledger of the active pane's evidence, or why there is none."""
+        pane = self._session.panes.active
+        explanation, overlay, settings = pane.explanation, pane.overlay_map, pane.overlay
         self.setVisible(explanation is not None and overlay is not None)
         if explanation is None or overlay is None:
             return
+        for widget in (*(cell for cells in self._cells for cell in cells), self._mean):
+            widget.setVisible(explanation.is_evidence)
+        self._without.setVisible(not explanation.is_evidence)
+        if not explanation.is_evidence:
+            self.remark.setText("")
+            self._without.setText(why_no_ledger(explanation))
+            return
         total = explanation.map_of(settings.target, settings.against).mean(dtype=float)
-        name = "log-odds" if settings.against is not None else "logit"
+        name = overlay.unit
         self.remark.setText(f"adds up to the {name}")
         lines = ledger(overlay, settings.threshold)
         # One number of decimals for the column, or nobody could add it up.
@@ -174,7 +203,7 @@ class LedgerPanel(Section):
         for cells, texts in zip(self._cells, rows, strict=True):
             for cell, text in zip(cells, texts, strict=True):
                 cell.setText(text)
-        height, width = overlay.grid_size
+        height, width = overlay.grid.shape
         self._mean.setText(f"{name.capitalize()} {summed} is the mean of {height} × {width} evidence cells.")
 
 

@@ -1,3 +1,165 @@
+"""A session whose background work is done when the test says so, on images and models that are made up."""
+
 import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from softcam_core.errors import BorderError, ImageReadError, SettingsError
+from softcam_core.explainers.base import About
+from softcam_core.explainers.explanation import Explanation
+from softcam_core.explainers.targets import Target
+from softcam_core.imaging.geometry import Geometry
+from softcam_core.imaging.image import MedicalImage, Window
+from softcam_core.models.card import ModelCard
+from softcam_core.models.receptive_field import ReceptiveField
+from softcam_viewer.jobs.lanes import Lanes
+from softcam_viewer.model import backend, session
+from softcam_viewer.model.answers import Answer
+from softcam_viewer.model.loaded_model import LoadedModel
+from softcam_viewer.model.methods import Method, Option
+from softcam_viewer.model.overlay import make_overlay_map
+from softcam_viewer.model.session import Session
+
+METHODS = (
+    Method("evidence", "SoftCAM evidence", "evidence", "forward", "Paper, eq. 1", "Always."),
+    Method("cam", "CAM", "cam", "backward", "Paper, eq. 2", "Often.", (Option("layer", "", "where", None, ()),)),
+    Method("cam2", "CAM 2", "cam", "backward", "Paper, eq. 3", "Often."),
+    Method("lrp", "LRP", "propagation", "backward", "Paper, eq. 4", "Seldom."),
+    Method("rise", "RISE", "perturbation", "thousands", "Paper, eq. 5", "Slowly."),
+    Method("random", "Random", "floor", "forward", "None", "Never."),
+)
+LEVELS = ("one", "half", "three")
+
+
+class HandLane:
+    """A lane whose work is done when the test says so."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Callable, Callable, Callable]] = []
+
+    def submit(self, work, done, failed) -> None:
+        self.waiting.append((work, done, failed))
+
+    def clear(self) -> None:
+        self.waiting.clear()
+
+    def run_next(self) -> None:
+        work, done, failed = self.waiting.pop(0)
+        try:
+            result = work()
+        except BorderError as error:
+            failed(str(error))
+        else:
+            done(result)
+
+    def run_all(self) -> None:
+        while self.waiting:
+            self.run_next()
+
+
+class Network:
+    """What a method runs on; counts its runs."""
+
+    def __init__(self, names) -> None:
+        self.card = ModelCard(name=" ".join(names), architecture="compact", class_names=names)
+        self.asked: list[tuple[str, object]] = []
+
+
+def film(path: Path, frame: int) -> backend.OpenedImage:
+    if "bad" in path.name:
+        raise ImageReadError(path, "is damaged", "Copy it again.")
+    pixels = np.zeros((10, 12), np.uint8)
+    image = MedicalImage(
+        path, pixels, pixels.astype(np.float32), pixels.astype(np.float32), Window.from_limits(0, 255),
+        frame=frame, frame_count=3 if "multi" in path.name else 1,
+    )  # fmt: skip
+    return backend.OpenedImage(image, (path, frame))
+
+
+def model_of(path: Path, refusals: dict[str, str] | None = None) -> LoadedModel:
+    network = Network(tuple(path.stem.split("-")))
+    field = ReceptiveField((4, 4), (30, 30), (2, 2))
+    return LoadedModel(path, path.stem, network, "cpu", field, network, network, "black-box twin", refusals or {})
+
+
+def about(name: str, *, signed: bool = True) -> About:
+    method = next(m for m in METHODS if m.name == name)
+    return About(name, method.title, method.reference, method.family, method.cost, signed, method.valid)
+
+
+def explained(
+    network: Network, image: MedicalImage, method="evidence", aim=None, on_progress=None, should_stop=None
+) -> Answer | None:
+    """Evidence that grows with the class; other methods give one map, RISE in four passes, LRP is refused."""
+    name = method.partition(":")[0]
+    network.asked.append((method, aim))
+    if name == "lrp":
+        raise SettingsError("compact", "LRP cannot explain it: no rule for a layer", "Choose another method.")
+    for number in range(4 if name == "rise" else 0):
+        if should_stop and should_stop():
+            return None
+        on_progress(number / 4)
+    count = len(network.card.class_names)
+    classes = np.arange(count * 4, dtype=np.float32).reshape(count, 2, 2)
+    logits = classes.mean((1, 2))
+    is_evidence = name == "evidence"
+    aim = aim or (count - 1, None)
+    explanation = Explanation(
+        about=about(name),
+        method=method,
+        targets=tuple(Target(k) for k in range(count)) if is_evidence else (Target(*aim),),
+        scale="mean" if is_evidence else "relative",
+        unit="logit" if is_evidence else "",
+        card=network.card,
+        logits=logits,
+        probabilities=logits / logits.sum(),
+        grid=classes if is_evidence else classes[aim[0]][None],
+        geometry=Geometry.plan(image.size, None),
+        seconds=0.5,
+        device="cpu",
+        warnings=("",) * (count if is_evidence else 1),
+    )
+    overlay = None if is_evidence else make_overlay_map(explanation, *aim)
+    return Answer(explanation, overlay)
+
+
+@pytest.fixture
+def lanes() -> Lanes:
+    return Lanes(*(HandLane() for _ in Lanes._fields))
+
+
+@pytest.fixture
+def session_of_tests(monkeypatch, lanes, qapp) -> Session:
+    monkeypatch.setattr(backend, "find_paths", lambda paths: paths)
+    monkeypatch.setattr(backend, "read", film)
+    monkeypatch.setattr(backend, "explain", explained)
+    monkeypatch.setattr(backend, "load", lambda path, device: model_of(path))
+    monkeypatch.setattr(backend, "load_to_compare", lambda path, like, device: model_of(path, {"evidence": "a box"}))
+    monkeypatch.setattr(session, "list_methods", lambda: METHODS)
+    return Session(lanes, device="cpu")
+
+
+@pytest.fixture
+def settle(lanes) -> Callable[[], None]:
+    """Do all the work that waits."""
+
+    def run() -> None:
+        while any(lane.waiting for lane in lanes):
+            for lane in lanes:
+                lane.run_all()
+
+    return run
+
+
+@pytest.fixture
+def opened(session_of_tests, settle) -> Session:
+    """Three classes, two cases, the first in view."""
+    session_of_tests.open_model(Path("a-b-c"))
+    session_of_tests.open_paths([Path("one"), Path("two")])
+    settle()
+    return session_of_tests

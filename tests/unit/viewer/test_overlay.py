@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,12 +7,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from softcam_core.explainers.cam import GradCAM
 from softcam_core.explainers.evidence import SoftCAMEvidence
 from softcam_core.explainers.explanation import Explanation
 from softcam_core.explainers.targets import Target
 from softcam_core.imaging.geometry import Geometry
 from softcam_core.imaging.image import MedicalImage, Window
 from softcam_core.models.card import ModelCard
+from softcam_core.models.receptive_field import ReceptiveField
 from softcam_viewer.model.overlay import (
     OVERLAY_SIDE,
     OverlaySettings,
@@ -22,6 +25,8 @@ from softcam_viewer.model.overlay import (
     scale_values,
 )
 from softcam_viewer.model.probe import probe
+
+FIELD = ReceptiveField((4, 4), (30, 30), (2, 2))
 
 
 def explanation_of(grid, size=(90, 120), crop=None) -> Explanation:
@@ -138,3 +143,92 @@ def test_the_probe_gives_the_value_of_the_map_on_the_image():
             assert found.evidence == pytest.approx(on_image[row, column], abs=1e-5)
     assert probe(image, -0.1, 5, explanation, OverlaySettings()) is None
     assert probe(image, 5, 120.0, explanation, OverlaySettings()) is None
+
+
+def explained_as(explanation, scale, **about):
+    return replace(
+        explanation,
+        scale=scale,
+        unit="" if scale == "relative" else "logit",
+        about=replace(GradCAM.about, **about),
+    )
+
+
+def test_a_map_that_adds_up_to_the_target_is_told_in_the_unit_of_evidence():
+    grid = np.random.default_rng(0).normal(size=(2, 8, 8))
+    evidence = explanation_of(grid)
+    parts = explained_as(explanation_of(grid / 64), "sum", signed=True)
+    overlay, same = make_overlay_map(evidence, 0, None), make_overlay_map(parts, 0, None)
+    assert np.allclose(overlay.values, same.values, atol=1e-6)
+    assert overlay.unit == same.unit == "logit"
+    assert same.shares is None
+
+
+def test_maps_without_unit_are_told_in_percent_of_their_maximum_and_signed_ones_keep_zero_in_the_middle():
+    grid = np.abs(np.random.default_rng(0).normal(size=(2, 8, 8))) * 1e-9  # gradients can be this small
+    for signed in (False, True):
+        overlay = make_overlay_map(explained_as(explanation_of(grid), "relative", signed=signed), 0, None)
+        assert overlay.signed == signed
+        assert overlay.unit == "% of max"
+        assert overlay.limit * overlay.factor == pytest.approx(100)
+        assert overlay.index.max() > 250
+
+
+def test_what_changes_when_a_place_is_covered_has_a_unit_of_its_own():
+    explanation = explained_as(explanation_of(np.ones((2, 4, 4))), "change", signed=True)
+    assert make_overlay_map(explanation, 0, None).unit == "Δ logit"
+
+
+def test_differences_that_are_no_log_odds_are_not_called_so():
+    explanation = explanation_of(np.ones((3, 4, 4)))  # several labels at once
+    assert make_overlay_map(explanation, 0, 1).unit == "logit difference"
+    single = replace(explanation, card=explanation.card.model_copy(update={"task": "single_label"}))
+    assert make_overlay_map(single, 0, 1).unit == "log-odds"
+    assert make_overlay_map(single, 0, "rest").unit == "logit difference"
+
+
+def test_maps_of_single_pixels_are_smoothed_and_say_so_and_others_are_left_alone():
+    noise = np.random.default_rng(0).normal(size=(2, 200, 160))
+    fine = explained_as(explanation_of(noise, size=(200, 160)), "relative", signed=True)
+    smoothed, raw = make_overlay_map(fine, 0, None), make_overlay_map(fine, 0, None, smooth=False)
+    assert smoothed.smoothed == pytest.approx(200 / 64)
+    assert raw.smoothed == 0
+    assert (smoothed.has_regions, raw.has_regions) == (True, False)
+    assert smoothed.grid.mean() == pytest.approx(raw.grid.mean(), abs=5e-3)
+    assert smoothed.grid.std() < 0.3 * raw.grid.std()
+    for scale in ("mean", "change"):
+        assert make_overlay_map(replace(fine, scale=scale, unit="logit"), 0, None).smoothed == 0
+    assert make_overlay_map(explained_as(explanation_of(noise[:, ::8, ::8]), "relative"), 0, None).smoothed == 0
+
+
+def test_values_that_are_no_numbers_are_left_out_and_the_rest_is_drawn():
+    grid = np.ones((2, 4, 4))
+    grid[0, 0, 0] = np.nan
+    overlay = make_overlay_map(explanation_of(grid), 0, None)
+    assert np.isfinite(overlay.values).all()
+    assert overlay.limit == 1
+    assert "no numbers" in overlay.remark
+
+
+def test_a_sign_that_was_chosen_for_a_signed_map_does_not_blank_an_unsigned_one():
+    table = lookup_table(OverlaySettings(sign="negative", threshold=0.2), signed=False)
+    assert (table[128:, 3] > 0).all()
+
+
+def test_a_map_that_is_no_evidence_has_no_ledger():
+    overlay = make_overlay_map(explained_as(explanation_of(np.ones((2, 4, 4))), "relative"), 0, None)
+    with pytest.raises(ValueError, match="no ledger"):
+        ledger(overlay, 0.2)
+
+
+def test_the_probe_tells_the_number_that_is_drawn():
+    noise = np.random.default_rng(0).normal(size=(2, 200, 160))
+    explanation = explained_as(explanation_of(noise, size=(200, 160)), "relative", signed=True)
+    overlay = make_overlay_map(explanation, 0, None)
+    image = image_of(np.zeros((200, 160), np.uint16))
+    found = probe(image, 100, 80, explanation, OverlaySettings(target=0), FIELD, overlay)
+    drawn = explanation.geometry.at(overlay.grid, 100, 80)
+    assert found.evidence == pytest.approx(drawn)
+    percent = f"{drawn * overlay.factor:.0f}".replace("-", "−")
+    assert found.reading == f"Grad-CAM {percent} % of max"
+    assert found.sees is None  # its cells are pixels, not those of the network's features

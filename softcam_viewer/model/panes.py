@@ -1,0 +1,229 @@
+"""Panes: how many there are, which is active, and the questions they ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from softcam_viewer.model import backend
+from softcam_viewer.model.answers import Answer, Question
+from softcam_viewer.model.explaining import Asker, Explaining
+from softcam_viewer.model.methods import EVIDENCE, Method, name_of
+from softcam_viewer.model.pane import PaneState
+
+if TYPE_CHECKING:
+    from softcam_core.explainers.explanation import Explanation
+    from softcam_viewer.model.loaded_model import LoadedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How panes are laid out."""
+
+    rows: int
+    columns: int
+
+    @property
+    def count(self) -> int:
+        """Number of panes."""
+        return self.rows * self.columns
+
+
+LAYOUTS: dict[str, Layout] = {"1x1": Layout(1, 1), "1x2": Layout(1, 2), "2x2": Layout(2, 2)}
+
+
+class Panes(QObject):
+    """The panes in view; they share the case.
+
+    Parameters
+    ----------
+    explaining : Explaining
+    """
+
+    layout_changed = Signal()
+    active_changed = Signal()
+    # Of the active pane, also when another one becomes active:
+    explanation_changed = Signal()
+    overlay_changed = Signal()
+    methods_changed = Signal()  # the methods there are became known
+    predicted = Signal(object)  # what the main model says of the case in view, whatever the panes show: an Explanation
+    peeked = Signal()  # overlays were hidden for a moment, or are shown again
+
+    def __init__(self, explaining: Explaining, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._explaining = explaining
+        self._made: list[PaneState] = []
+        self._opened: backend.OpenedImage | None = None
+        self._main: LoadedModel | None = None
+        self._predicting = Asker(self._on_predicted)
+        self._active = 0
+        self.layout = "1x1"
+        self.methods: dict[str, Method] = {}
+        self.is_peeking = False
+        self._make()
+
+    @property
+    def shown(self) -> tuple[PaneState, ...]:
+        """Panes in view, row by row."""
+        return tuple(self._made[: LAYOUTS[self.layout].count])
+
+    @property
+    def active(self) -> PaneState:
+        """The pane that the panels and keys act on."""
+        return self._made[self._active]
+
+    @property
+    def active_index(self) -> int:
+        """Number of the active pane, from 0."""
+        return self._active
+
+    def number_of(self, pane: PaneState) -> int:
+        """Number of a pane for people, from 1."""
+        return self._made.index(pane) + 1
+
+    # Which panes there are
+
+    def set_layout(self, name: str) -> None:
+        """Show more or fewer panes. New ones show the active pane's class by methods that are not shown yet."""
+        if name == self.layout:
+            return
+        before = self.shown
+        self.layout = name
+        pattern = self.active
+        while len(self._made) < LAYOUTS[name].count:
+            pane = self._make()
+            pane.like(pattern)
+            pane.method = self._method_to_add(pane)
+        shown = self.shown
+        for pane in before[len(shown) :]:
+            self._explaining.withdraw(pane.asker)
+            pane.clear()
+        self._active = min(self._active, len(shown) - 1)
+        self.layout_changed.emit()
+        for pane in shown[len(before) :]:
+            self._ask(pane)
+        self._announce_active()
+
+    def activate(self, index: int) -> None:
+        """Make a pane in view the active one."""
+        if 0 <= index < len(self.shown) and index != self._active:
+            self._active = index
+            self._announce_active()
+
+    def step(self, by: int) -> None:
+        """Make the next (1) or previous (-1) pane the active one."""
+        self.activate((self._active + by) % len(self.shown))
+
+    def _announce_active(self) -> None:
+        self.active_changed.emit()
+        self.explanation_changed.emit()
+
+    def _make(self) -> PaneState:
+        pane = PaneState(self)
+        pane.wanted.connect(partial(self._ask, pane))
+        pane.explained.connect(partial(self._pass_on, pane, self.explanation_changed.emit))
+        pane.overlay_changed.connect(partial(self._pass_on, pane, self.overlay_changed.emit))
+        self._made.append(pane)
+        return pane
+
+    def _pass_on(self, pane: PaneState, tell: Callable[[], None]) -> None:
+        if pane is self.active:
+            tell()
+
+    def _method_to_add(self, pane: PaneState) -> str:
+        """A method that no pane shows: one of each family first, and none that takes long without being asked for."""
+        names = [name_of(other.method) for other in self._made if other is not pane]
+        shown = [self.methods[name] for name in names if name in self.methods]
+        refusals = pane.model.refusals if pane.model else {}
+        free = [
+            method
+            for method in self.methods.values()
+            if method not in shown and method.is_quick and method.family != "floor" and method.name not in refusals
+        ]
+        families = {method.family for method in shown}
+        new = [method for method in free if method.family not in families]
+        return (new or free)[0].name if free else self.active.method
+
+    # What they show
+
+    def set_methods(self, methods: tuple[Method, ...]) -> None:
+        """Tell which methods there are."""
+        self.methods = {method.name: method for method in methods}
+        self.methods_changed.emit()
+
+    def show_image(self, opened: backend.OpenedImage | None) -> None:
+        """Explain another image in all panes."""
+        self._opened = opened
+        for pane in self.shown:
+            self._explaining.withdraw(pane.asker)
+        self._predict()
+        self._ask_all()
+
+    def use_model(self, model: LoadedModel) -> None:
+        """Make a model the main one; panes that showed the one before show it."""
+        before, self._main = self._main, model
+        self._predict()
+        for pane in self._made:
+            if pane.model is before:
+                pane.set_model(model)
+
+    def forget_model(self, model: LoadedModel) -> None:
+        """A model is not open any more; panes that showed it show the main one."""
+        for pane in self._made:
+            if pane.model is model:
+                pane.set_model(self._main)
+
+    def prediction_of(self, pane: PaneState) -> Explanation | None:
+        """What a pane's model says of the case, also while or where its method says nothing."""
+        if pane.explanation is not None or pane.model is None or self._opened is None:
+            return pane.explanation
+        known = self._explaining.cache.any_of(self._opened.key, pane.model.key)
+        return known.explanation if known else None
+
+    def cancel(self, pane: PaneState) -> None:
+        """Stop what a pane is waiting for."""
+        if pane.progress is not None:
+            self._explaining.withdraw(pane.asker)
+            pane.clear(stopped=True)
+
+    def retry(self, pane: PaneState) -> None:
+        """Compute what was stopped."""
+        self._ask(pane)
+
+    def peek(self, *, on: bool) -> None:
+        """Hide the overlays of all panes for as long as wanted."""
+        if on != self.is_peeking:
+            self.is_peeking = on
+            self.peeked.emit()
+
+    def _ask_all(self) -> None:
+        for pane in sorted(self.shown, key=lambda p: p is not self.active):
+            self._ask(pane)
+
+    def _ask(self, pane: PaneState) -> None:
+        method = self.methods.get(name_of(pane.method))
+        if self._opened is None or pane.model is None or method is None or pane not in self.shown:
+            self._explaining.withdraw(pane.asker)
+            pane.clear()
+            return
+        opened, model = self._opened, pane.model
+        aim = None if method.name == EVIDENCE else pane.aim
+        question = Question(opened.key, model.key, pane.method, aim)
+        work = partial(backend.explain, model.explained_by(method), opened.image, pane.method, aim)
+        self._explaining.ask(pane.asker, question, work, quick=method.is_quick)
+
+    def _predict(self) -> None:
+        """Ask for the main model's own evidence: the prediction is told whatever the panes show."""
+        opened, model = self._opened, self._main
+        if opened is None or model is None:
+            self._explaining.withdraw(self._predicting)
+            return
+        work = partial(backend.explain, model.network, opened.image, EVIDENCE, None)
+        self._explaining.ask(self._predicting, Question(opened.key, model.key, EVIDENCE), work, quick=True)
+
+    def _on_predicted(self, answer: Answer) -> None:
+        self.predicted.emit(answer.explanation)

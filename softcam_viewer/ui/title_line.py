@@ -1,0 +1,68 @@
+"""The window's first line: menus, layouts, model and device."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenuBar, QWidget
+
+from softcam_viewer.model.panes import LAYOUTS
+from softcam_viewer.model.session import Session
+from softcam_viewer.ui.actions import Actions
+from softcam_viewer.ui.elided_label import ElidedLabel
+from softcam_viewer.ui.icons import LayoutButton
+from softcam_viewer.ui.theme import current_theme
+
+
+class TitleLine(QWidget):
+    """Menus at the left, layouts in the middle, the model at the right.
+
+    Parameters
+    ----------
+    session : Session
+    actions : Actions
+    """
+
+    def __init__(self, session: Session, actions: Actions, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("header")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._session = session
+        bar = QMenuBar()
+        bar.setNativeMenuBar(False)
+        actions.fill(bar)
+        self._model, self.device = ElidedLabel(), QLabel()
+        self._model.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(6, 4, 14, 4)
+        row.setSpacing(16)
+        row.addWidget(bar)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(4)
+        self.layouts: dict[str, LayoutButton] = {}
+        for name, layout in LAYOUTS.items():
+            action = actions[f"layout_{name}"]
+            button = self.layouts[name] = LayoutButton(layout.rows, layout.columns)
+            button.setToolTip(f"{action.text()} ({action.shortcut().toString()})")
+            button.setAccessibleName(action.text())
+            button.clicked.connect(action.trigger)
+            buttons.addWidget(button)
+        row.addLayout(buttons)
+        row.addWidget(self._model, 1)
+        row.addWidget(self.device)
+
+    def refresh(self) -> None:
+        """Show the model, where it runs, and the layout."""
+        session = self._session
+        if session.model is None:
+            self._model.setText("No model")
+            self.device.setText("")
+        else:
+            card = session.model.card
+            others = len(session.compared)
+            self._model.setText(card.name + (f"  ·  {others} to compare" if others else ""))
+            names = [f"{model.card.name}\n{model.card.architecture}\n{model.path}" for model in session.models]
+            self._model.setToolTip("\n\n".join(names))
+            self.device.setText(session.model.device)
+        self.device.setStyleSheet(f"color: {current_theme().ok}; font-weight: 600;")
+        for name, button in self.layouts.items():
+            button.setChecked(name == session.panes.layout)
