@@ -10,10 +10,10 @@ from softcam_core.cli import main as softcam
 
 FOLDER = Path("build/studies/explanations")
 # The demo model, its cases and its study use other seeds.
-TRAINED_ON = ("--count", "2000", "--size", "512", "--seed", "300000")
-JUDGED_ON = ("--count", "500", "--size", "512", "--seed", "995000")
+TRAINED_ON = ("--count", "2000", "--size", "256", "--seed", "300000")
+JUDGED_ON = ("--count", "500", "--size", "256", "--seed", "995000")
 PHANTOM_TRAINING = (
-    *("--arch", "compact", "--classes", "no finding,opacity", "--shorter-side", "192", "--epochs", "10"),
+    *("--arch", "compact", "--classes", "no finding,opacity", "--shorter-side", "128", "--epochs", "10"),
     *("--lr", "2e-3", "--penalty-warmup", "4", "--flip-vertical"),
 )
 PHANTOM_KINDS = {"dense": 0.0, "sparse": 4e-5}

@@ -28,8 +28,8 @@ def same_as_evidence(explainer: Explainer, model: Classifier) -> str:
         return ""
     cut = " and cut at zero" if options.get("relu") else ""
     return (
-        f"{explainer.about.title} on this model is SoftCAM's evidence without its bias, divided by the number of cells"
-        f"{cut}, because its classifier is linear."
+        f"The same as SoftCAM's evidence, without its bias and divided by the number of cells{cut}: "
+        f"{explainer.about.title} is nothing else on this model, because its classifier is linear."
     )
 
 
