@@ -5,7 +5,7 @@ PYTEST := $(PY) -m pytest --basetemp=build/pytest -n auto --maxprocesses 4 --dis
 # Caches and settings of the programs stay in the checkout.
 BOX := XDG_CACHE_HOME=$(CURDIR)/build/cache XDG_CONFIG_HOME=$(CURDIR)/build/config XDG_DATA_HOME=$(CURDIR)/build/data
 
-.PHONY: help setup setup-dev demo test test-slow lint types check screenshots demo-model demo-cases study-demo study-nih study-elastic bench-ui clean
+.PHONY: help setup setup-dev demo test test-slow lint types check screenshots demo-model demo-cases study-demo study-nih study-elastic bench-ui bench-deletion bench-methods clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -65,6 +65,12 @@ study-elastic: setup ## compare dense, lasso, ridge and elastic SoftCAMs with Gr
 
 bench-ui: setup ## measure the window's speed
 	$(BOX) QT_QPA_PLATFORM=offscreen $(PY) benchmarks/bench_ui.py
+
+bench-deletion: setup-dev ## measure deletion over 100 phantoms, beside Quantus' pixel flipping
+	$(BOX) $(PY) benchmarks/bench_deletion.py
+
+bench-methods: setup-dev ## time methods against a forward pass, beside other libraries
+	$(BOX) $(PY) -m softcam_core bench methods --rivals
 
 clean: ## remove what was built
 	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

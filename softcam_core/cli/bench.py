@@ -1,4 +1,4 @@
-"""``softcam bench``: what evidence costs on this machine, and what reading images costs a training run."""
+"""``softcam bench``: what evidence, methods and reading images cost on this machine."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ The ratio is what counts. DATA and the settings are those of `softcam train`, bu
 they name no other network and size; only training images are read, and nothing is kept.
 """
 
+_METHODS = """
+Time methods that explain, each beside a forward pass of the black box with the same weights on the same image, for all
+classes: the evidence of SoftCAM from the SoftCAM, all others from the black box where there is one. The ratio to the
+forward pass is what counts. Memory is that of the tensors held at once (on the CPU those that torch allocates), beside
+what the forward pass holds. The image is a phantom; fresh weights are good enough for times, and for nothing else.
+"""
+
 _TITLES = {"tensors": "tensors in memory", "cache": "warm cache on disk", "files": "files, no cache"}
 
 
@@ -34,6 +41,24 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     models.add_argument("--size", type=int, default=512, metavar="PIXELS", help="side of the input (%(default)s)")
     models.add_argument("--repeats", type=int, default=20, metavar="N", help="pairs of passes (%(default)s)")
     models.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
+    methods = kinds.add_parser("methods", help="methods that explain against a forward pass", description=_METHODS)
+    methods.set_defaults(run=run_methods)
+    methods.add_argument("--arch", default="resnet50", help="architecture, with fresh weights (%(default)s)")
+    methods.add_argument("--model", type=Path, metavar="FILE", help="a model file instead; --classes then are its own")
+    methods.add_argument("--classes", type=int, default=14, metavar="K", help="number of classes (%(default)s)")
+    methods.add_argument("--size", type=int, default=512, metavar="PIXELS", help="side of the input (%(default)s)")
+    methods.add_argument(
+        "--method",
+        action="append",
+        metavar="METHOD",
+        help="method with its options, as scorecam:top=64; may be repeated (default: those of one or two passes)",
+    )
+    methods.add_argument("--rivals", action="store_true", help="time other libraries that are installed too")
+    methods.add_argument(
+        "--fidelity", action="store_true", help="for methods with top=N, also make the map of all channels, and compare"
+    )
+    methods.add_argument("--repeats", type=int, default=5, metavar="N", help="pairs of runs (%(default)s)")
+    methods.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
     training = kinds.add_parser("training", help="training against its network alone", description=_TRAINING)
     training.set_defaults(run=run_training)
     training.add_argument("data", type=Path, metavar="DATA", help="table or folder of labelled images")
@@ -71,6 +96,56 @@ def run_models(args: argparse.Namespace) -> int:
                 f"{name:24}{count:>8}{cost.black_box_seconds * 1e3:>9.1f} ms{cost.softcam_seconds * 1e3:>9.1f} ms"
                 f"{cost.ratio:>8.3f}   {low:.3f} to {high:.3f}"
             )
+    return 0
+
+
+def run_methods(args: argparse.Namespace) -> int:
+    """Print a row for each method, and below it one for each other library."""
+    import torch
+
+    from softcam_core.devices import choose_device, describe_device
+    from softcam_core.evaluation.method_cost import method_costs
+    from softcam_core.evaluation.method_inputs import bench_networks, phantom_input, top_fidelity
+    from softcam_core.evaluation.rivals import rivals_of
+    from softcam_core.explainers.methods import METHODS, parse_method
+
+    for option, value, least in (("classes", args.classes, 1), ("size", args.size, 64), ("repeats", args.repeats, 1)):
+        _check_at_least(option, value, least)
+    cheap = [name for name, method in METHODS.items() if method.about.cost in ("forward", "backward")]
+    explainers = [parse_method(text) for text in args.method or cheap]
+    device = choose_device(args.device)
+    softcam, black_box = bench_networks(args.model or args.arch, args.classes, device)
+    image = phantom_input(softcam, args.size)
+    classes = range(len(softcam.card.class_names))
+
+    def forward() -> None:
+        with torch.inference_mode():
+            black_box.logits(image)
+
+    where = f"{describe_device(device)}, {softcam.card.architecture}, {args.size} x {args.size} pixels"
+    print(f"{where}, {len(classes)} classes, medians of {args.repeats} pairs")
+    print(f"{'method':28}{'by':>10}{'time':>13}{'ratio':>9}   {'ratio quartiles':20}{'memory':>12}{'ratio':>8}")
+    for explainer in explainers:
+        model = softcam if explainer.about.needs_softcam else black_box
+        if reason := explainer.refusal(model):
+            print(f"{explainer!s:28}{'softcam':>10}{'-':>13}   {reason}")
+            continue
+        rivals = rivals_of(explainer, model, image, classes) if args.rivals else {}
+        jobs = {"softcam": lambda e=explainer, m=model: e(m, image)} | {n: r for n, r in rivals.items() if r}
+        costs = method_costs(jobs, forward, device, repeats=args.repeats)
+        for by in ("softcam", *rivals):
+            title = str(explainer) if by == "softcam" else ""
+            if by not in costs:
+                print(f"{title:28}{by:>10}{'-':>13}   not installed")
+                continue
+            cost = costs[by]
+            quartiles = "{:.3f} to {:.3f}".format(*cost.ratio_quartiles)
+            print(
+                f"{title:28}{by:>10}{cost.seconds * 1e3:>10.1f} ms{cost.ratio:>9.3f}   {quartiles:20}"
+                f"{cost.memory / 2**20:>8.1f} MiB{cost.memory_ratio:>8.2f}"
+            )
+        if args.fidelity and (found := top_fidelity(explainer, model, image)) is not None:
+            print(f"{'':28}rank correlation with the map of all channels: {found:.3f} (mean over classes)")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Literal
@@ -132,6 +133,8 @@ class Explainer(ABC):
         for each in fields(self):
             value, least, choices = getattr(self, each.name), each.metadata["least"], each.metadata["choices"]
             name = f"{self.about.name}:{each.name}"
+            if isinstance(value, float) and not math.isfinite(value):
+                raise SettingsError(name, f"{value} is no finite number", "Give another.")
             if least is not None and not value >= least:
                 raise SettingsError(name, f"{value} is too small", f"The least is {least:g}.")
             if choices and value not in choices:

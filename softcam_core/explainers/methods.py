@@ -94,7 +94,7 @@ def parse_method(text: str) -> Explainer:
     SettingsError
         As `make_explainer`.
     """
-    name, _, written = text.strip().partition(":")
+    name, written = (piece.strip() for piece in text.partition(":")[::2])
     known = METHODS[name].defaults() if name in METHODS else {}
     options: dict[str, Any] = {}
     for part in filter(None, written.split(",")):

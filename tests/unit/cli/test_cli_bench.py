@@ -77,3 +77,59 @@ def test_bench_training_takes_squeezenet_at_320_pixels_and_what_train_takes(
 )
 def test_bench_training_refuses(options, reason: str, spot_table: Path, refused) -> None:
     assert reason in refused("bench", "training", spot_table, *options)
+
+
+def test_bench_methods(capsys, accepted) -> None:
+    options = ("--arch", "compact", "--classes", "2", "--size", "64", "--repeats", "1", "--device", "cpu")
+    methods = ("evidence", "gradcam", "scorecam:top=4")
+    accepted("bench", "methods", *options, *(o for m in methods for o in ("--method", m)), "--rivals", "--fidelity")
+    printed = capsys.readouterr().out
+    assert "compact, 64 x 64 pixels, 2 classes, medians of 1 pairs\n" in printed
+    rows = rows_below(printed, "method")
+    assert [(row[:28].strip(), row[28:38].strip()) for row in rows[:5]] == [
+        ("evidence", "softcam"),
+        ("gradcam", "softcam"),
+        ("", "torch-cam"),
+        ("", "grad-cam"),
+        ("scorecam:top=4", "softcam"),
+    ]
+    for row in rows[:6]:
+        milliseconds, _, ratio, low, _, high, memory, _, memory_ratio = row[38:].split()
+        assert float(milliseconds) > 0
+        assert float(low) <= float(ratio) <= float(high)
+        assert float(memory) > 0
+        assert float(memory_ratio) > 0
+    assert -1 <= float(rows[6].split("channels: ")[1].split()[0]) <= 1
+
+
+def test_bench_methods_takes_a_model_file_and_cheap_methods(signed_model_file: Path, capsys, accepted) -> None:
+    accepted("bench", "methods", "--model", signed_model_file, "--size", "64", "--repeats", "1", "--device", "cpu")
+    printed = capsys.readouterr().out
+    assert "2 classes" in printed
+    names = {row.split()[0] for row in rows_below(printed, "method")}
+    assert {"evidence", "gradcam", "random"} <= names
+    assert not {"scorecam", "rise", "ig"} & names
+
+
+def test_bench_methods_says_why_a_method_has_no_row_of_figures(capsys, accepted, monkeypatch) -> None:
+    monkeypatch.setattr("softcam_core.evaluation.rivals.find_spec", lambda name: None)
+    monkeypatch.setattr("softcam_core.explainers.cam.LayerCAM.refusal", lambda self, model: "it is a test")
+    accepted("bench", "methods", "--arch", "compact", "--size", "64", "--repeats", "1", "--device", "cpu", "--rivals",
+             "--method", "gradcam", "--method", "layercam")  # fmt: skip
+    rows = rows_below(capsys.readouterr().out, "method")
+    assert [row.split()[1:] for row in rows[1:3]] == [["-", "not", "installed"]] * 2
+    assert rows[3].split() == ["layercam", "softcam", "-", "it", "is", "a", "test"]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--arch", "resnet19"), "no architecture 'resnet19'"),
+        (("--method", "gradcamm"), "is not a method"),
+        (("--size", "3"), "3 is too small"),
+        (("--classes", "0"), "0 is too small"),
+        (("--repeats", "0"), "0 is too small"),
+    ],
+)
+def test_bench_methods_refuses(options, reason: str, refused) -> None:
+    assert reason in refused("bench", "methods", "--device", "cpu", *options)

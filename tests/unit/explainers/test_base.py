@@ -94,7 +94,7 @@ def test_equal_options_are_equal_methods() -> None:
     ("options", "message"),
     [
         ({"size": 0}, r"echo:size: 0 is too small\. The least is 1\."),
-        ({"share": float("nan")}, r"echo:share: nan is too small"),
+        ({"share": float("nan")}, r"echo:share: nan is no finite number"),
         ({"mood": "odd"}, r"echo:mood: 'odd' is unknown\. There are calm, wild\."),
     ],
 )

@@ -277,7 +277,7 @@ def test_says_what_it_is(method: str, cheap) -> None:
     ("text", "options"),
     [
         ("occlusion:patch=8,stride=4,fill=black", {"patch": 8, "stride": 4, "fill": "black"}),
-        (" rise:keep = 0.25 , seed = 3 ", {"keep": 0.25, "seed": 3}),
+        (" rise : keep = 0.25 , seed = 3 ", {"keep": 0.25, "seed": 3}),
         ("smoothgrad:noise=1,absolute=yes", {"noise": 1, "absolute": True}),
         ("ig:steps=32,", {}),
     ],
@@ -303,6 +303,7 @@ def test_methods_are_read_with_their_options(text: str, options: dict[str, Any])
         ("occlusion:patch=0", r"occlusion:patch: 0 is too small\. The least is 1\."),
         ("occlusion:fill=pink", r"occlusion:fill: 'pink' is unknown\. There are black, mean\."),
         ("ig:steps=0", r"ig:steps: 0 is too small"),
+        ("smoothgrad:noise=inf", r"smoothgrad:noise: inf is no finite number"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_the_option_and_what_to_do(text: str, message: str) -> None:
