@@ -13,12 +13,10 @@ import torch
 from torch import Tensor
 
 from softcam_core.evaluation.maps import check_maps
-from softcam_core.explainers.passes import FORWARD_PIXELS, in_passes
+from softcam_core.explainers.passes import forward_pixels, in_passes
 from softcam_core.explainers.watch import Watch
 from softcam_core.models.classifier import Classifier
 from softcam_core.models.modes import evaluating
-
-_CPU_PIXELS = 2**18  # of a pass; of larger ones an image takes up to 1.6 times as long (on 2 cores, 3 networks)
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -159,7 +157,7 @@ def follow(
             network += after - before
             return model.probabilities(logits.double())
 
-        limit = FORWARD_PIXELS if images.is_cuda else _CPU_PIXELS
+        limit = forward_pixels(images.device)
         found = in_passes(run, len(inputs), images.shape[2] * images.shape[3], limit=limit, watch=watch).cpu()
     of = classes.cpu()[:, None]
     curves = {key: found[each, of] for key, each in rows.items()}

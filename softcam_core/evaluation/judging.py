@@ -21,7 +21,7 @@ from softcam_core.evaluation.plan import Contender, Network, Plan
 from softcam_core.evaluation.removal import removal_curves
 from softcam_core.evaluation.robustness import robustness_figures
 from softcam_core.evaluation.tables import About, Rows
-from softcam_core.explainers.passes import in_passes
+from softcam_core.explainers.passes import forward_pixels, in_passes
 from softcam_core.explainers.targets import Target
 from softcam_core.explainers.watch import Watch
 from softcam_core.imaging.preprocessing import Preprocessing
@@ -123,7 +123,12 @@ class PartJudge:
         height, width = images.shape[2:]
         try:
             with evaluating(judge), torch.inference_mode():
-                logits = in_passes(lambda some: judge.logits(images[some]), len(images), height * width)
+                logits = in_passes(
+                    lambda some: judge.logits(images[some]),
+                    len(images),
+                    height * width,
+                    limit=forward_pixels(images.device),
+                )
         except RuntimeError as error:
             if min(height, width) >= ALWAYS_LARGE_ENOUGH:
                 raise

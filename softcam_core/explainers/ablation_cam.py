@@ -11,7 +11,7 @@ from torch import Tensor
 from softcam_core.explainers.base import About, Explainer, Maps, option
 from softcam_core.explainers.cam import RELU
 from softcam_core.explainers.layers import LAYER, activations_and_logits, changed_logits, is_last, lattice_of
-from softcam_core.explainers.passes import in_passes
+from softcam_core.explainers.passes import forward_pixels, in_passes
 from softcam_core.explainers.watch import Watch
 from softcam_core.models.classifier import Classifier
 
@@ -83,5 +83,5 @@ class AblationCAM(Explainer):
         pixels = features.numel() // _NUMBERS_A_PIXEL if sees_head_alone else image[0].numel()
         without = logits.repeat(len(features), 1)
         if len(used):
-            without[used] = in_passes(run, len(used), pixels, watch=watch)
+            without[used] = in_passes(run, len(used), pixels, limit=forward_pixels(image.device), watch=watch)
         return without

@@ -16,7 +16,7 @@ from torch import Tensor
 from softcam_core.explainers.base import About, Explainer, Maps, contrasted, option
 from softcam_core.explainers.equivalence import same_as_evidence
 from softcam_core.explainers.layers import LAYER, activations_and_logits, lattice_of
-from softcam_core.explainers.passes import BACKWARD_PIXELS, in_passes
+from softcam_core.explainers.passes import backward_pixels, in_passes
 from softcam_core.explainers.watch import Watch
 from softcam_core.models.classifier import Classifier
 
@@ -51,7 +51,7 @@ class GradientCAM(Explainer):
             return torch.stack(maps, dim=1)
 
         height, width = images.shape[2:]
-        maps = in_passes(run, len(images), height * width, limit=BACKWARD_PIXELS, watch=watch)
+        maps = in_passes(run, len(images), height * width, limit=backward_pixels(images.device), watch=watch)
         notes = (same_as_evidence(self, model), _NEGATIVE if is_negative else "")
         return Maps(maps, "relative", "", lattice, notes=tuple(filter(None, notes)))
 

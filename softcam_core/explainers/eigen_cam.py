@@ -10,7 +10,7 @@ from torch import Tensor
 
 from softcam_core.explainers.base import About, Explainer, Maps, option
 from softcam_core.explainers.layers import LAYER, activations_and_logits, lattice_of
-from softcam_core.explainers.passes import in_passes
+from softcam_core.explainers.passes import forward_pixels, in_passes
 from softcam_core.explainers.watch import Watch
 from softcam_core.models.classifier import Classifier
 
@@ -49,7 +49,7 @@ class EigenCAM(Explainer):
             return first_component(features, centred=self.centred)
 
         height, width = images.shape[2:]
-        maps = in_passes(run, len(images), height * width, watch=watch)
+        maps = in_passes(run, len(images), height * width, limit=forward_pixels(images.device), watch=watch)
         note = "Eigen-CAM does not look at the classes: its map is the same for every target."
         return Maps(maps[:, None].repeat(1, weights.shape[1], 1, 1), "relative", "", lattice, notes=(note,))
 

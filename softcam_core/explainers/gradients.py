@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from softcam_core.explainers.base import About, Explainer, Maps, contrasted
-from softcam_core.explainers.passes import BACKWARD_PIXELS, in_passes
+from softcam_core.explainers.passes import backward_pixels, in_passes
 from softcam_core.explainers.watch import Watch
 from softcam_core.models.classifier import Classifier
 
@@ -41,7 +41,9 @@ class GradientTimesInput(Explainer):
             return torch.stack([(gradient * images[rows]).sum(1) for gradient in gradients], dim=1)
 
         height, width = images.shape[2:]
-        return Maps(in_passes(run, len(images), height * width, limit=BACKWARD_PIXELS, watch=watch), "relative")
+        return Maps(
+            in_passes(run, len(images), height * width, limit=backward_pixels(images.device), watch=watch), "relative"
+        )
 
 
 def input_gradients(model: Classifier, images: Tensor, weights: Tensor) -> Iterator[Tensor]:

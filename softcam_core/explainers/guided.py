@@ -16,7 +16,7 @@ from softcam_core.explainers.base import About, Explainer, Maps, option
 from softcam_core.explainers.cam import GradCAM
 from softcam_core.explainers.gradients import input_gradients
 from softcam_core.explainers.layers import LAYER
-from softcam_core.explainers.passes import BACKWARD_PIXELS, in_passes
+from softcam_core.explainers.passes import backward_pixels, in_passes
 from softcam_core.explainers.watch import Watch
 from softcam_core.models.classifier import Classifier
 
@@ -146,4 +146,4 @@ def guided_gradients(model: Classifier, images: Tensor, weights: Tensor, watch: 
             return torch.stack([gradient.sum(1) for gradient in gradients], dim=1)
 
     height, width = images.shape[2:]
-    return in_passes(run, len(images), height * width, limit=BACKWARD_PIXELS, watch=watch)
+    return in_passes(run, len(images), height * width, limit=backward_pixels(images.device), watch=watch)

@@ -12,7 +12,7 @@ from torch import Tensor
 from softcam_core.explainers.base import About, Explainer, Maps, contrasted, option
 from softcam_core.explainers.baselines import BASELINES, baseline_colour
 from softcam_core.explainers.gradients import input_gradients
-from softcam_core.explainers.passes import BACKWARD_PIXELS, sum_of_passes
+from softcam_core.explainers.passes import backward_pixels, sum_of_passes
 from softcam_core.explainers.watch import Watch
 from softcam_core.models.classifier import Classifier
 
@@ -62,7 +62,7 @@ class IntegratedGradients(Explainer):
             return torch.stack([torch.einsum("n,ncij->cij", shares[rows], gradient) for gradient in gradients])
 
         height, width = image.shape[1:]
-        gradients = sum_of_passes(run, self.steps, height * width, limit=BACKWARD_PIXELS, watch=watch)
+        gradients = sum_of_passes(run, self.steps, height * width, limit=backward_pixels(image.device), watch=watch)
         maps = (gradients * (image - start)).sum(1)
         with torch.no_grad():
             ends = contrasted(model.logits(torch.stack([start, image])), weights.expand(2, -1, -1))

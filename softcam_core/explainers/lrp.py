@@ -12,12 +12,9 @@ from softcam_core.explainers.base import About, Explainer, Maps, contrasted, opt
 from softcam_core.explainers.lrp_arithmetic import Arithmetic
 from softcam_core.explainers.lrp_canonizers import canonical, unsupported
 from softcam_core.explainers.lrp_composites import COMPOSITES, composite_of
-from softcam_core.explainers.passes import BACKWARD_PIXELS, in_passes
+from softcam_core.explainers.passes import backward_pixels, in_passes
 from softcam_core.explainers.watch import Watch
 from softcam_core.models.classifier import Classifier
-
-_PIXELS = BACKWARD_PIXELS // 2
-"""Of a pass: beside the activations, the denominators of the rules are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +68,10 @@ class LRP(Explainer):
                 maps.append(relevance.sum(1))
             return torch.stack(maps, dim=1)
 
+        # Beside the activations, the denominators of the rules are kept.
+        limit = backward_pixels(images.device) // 2
         with composite_of(self.composite, copy, self.zero_bias).context(copy):
-            maps = in_passes(run, count, height * width, limit=_PIXELS, watch=watch)
+            maps = in_passes(run, count, height * width, limit=limit, watch=watch)
         expected = contrasted(logits, weights)
         errors = (maps.sum((2, 3)) - expected).abs() / expected.abs().clamp_min(torch.finfo(maps.dtype).tiny)
         return Maps(maps, "sum", "logit", errors=errors)

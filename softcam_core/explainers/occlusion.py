@@ -11,7 +11,7 @@ from torch import Tensor
 from softcam_core.errors import SettingsError
 from softcam_core.explainers.base import About, Explainer, Maps, contrasted, option
 from softcam_core.explainers.baselines import BASELINES, baseline_colour
-from softcam_core.explainers.passes import FORWARD_PIXELS, in_passes
+from softcam_core.explainers.passes import forward_pixels, in_passes
 from softcam_core.explainers.watch import Watch
 from softcam_core.models.classifier import Classifier
 
@@ -80,7 +80,9 @@ class Occlusion(Explainer):
             return contrasted(logits, weights.expand(len(number), -1, -1))
 
         with torch.no_grad():
-            targets = in_passes(run, 1 + down * across, image[0].numel(), limit=FORWARD_PIXELS, watch=watch)
+            targets = in_passes(
+                run, 1 + down * across, image[0].numel(), limit=forward_pixels(image.device), watch=watch
+            )
         changes = (targets[0] - targets[1:]).T.unflatten(1, (down, across))
         over_rows, over_columns = rows.to(image), columns.to(image)
         total: Tensor = over_rows.T @ changes @ over_columns

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from softcam_core.errors import SettingsError
 from softcam_core.explainers.base import About, Explainer, Maps, contrasted, option
-from softcam_core.explainers.passes import FORWARD_PIXELS, sum_of_passes
+from softcam_core.explainers.passes import forward_pixels, sum_of_passes
 from softcam_core.explainers.watch import Watch
 from softcam_core.models.classifier import Classifier
 
@@ -75,7 +75,7 @@ class RISE(Explainer):
             return torch.einsum("nt,nij->tij", scores, masks).double()
 
         with torch.no_grad():
-            total = sum_of_passes(run, self.masks, image[0].numel(), limit=FORWARD_PIXELS, watch=watch)
+            total = sum_of_passes(run, self.masks, image[0].numel(), limit=forward_pixels(image.device), watch=watch)
         return (total / (self.masks * self.keep)).to(image)
 
 

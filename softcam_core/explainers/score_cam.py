@@ -11,7 +11,7 @@ from torch import Tensor
 from softcam_core.explainers.base import About, Explainer, Maps, option
 from softcam_core.explainers.cam import RELU
 from softcam_core.explainers.layers import LAYER, activations_and_logits, lattice_of
-from softcam_core.explainers.passes import in_passes
+from softcam_core.explainers.passes import forward_pixels, in_passes
 from softcam_core.explainers.watch import Watch
 from softcam_core.imaging.geometry import Geometry, Lattice
 from softcam_core.models.classifier import Classifier
@@ -103,5 +103,7 @@ class ScoreCAM(Explainer):
 
         scores = blank.repeat(len(channels), 1)
         if len(varying):
-            scores[varying] = in_passes(run, len(varying), height * width, watch=watch)
+            scores[varying] = in_passes(
+                run, len(varying), height * width, limit=forward_pixels(image.device), watch=watch
+            )
         return scores

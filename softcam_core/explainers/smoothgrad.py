@@ -11,7 +11,7 @@ from torch import Tensor
 
 from softcam_core.explainers.base import About, Explainer, Maps, option
 from softcam_core.explainers.gradients import input_gradients
-from softcam_core.explainers.passes import BACKWARD_PIXELS, sum_of_passes
+from softcam_core.explainers.passes import backward_pixels, sum_of_passes
 from softcam_core.explainers.watch import Watch
 from softcam_core.models.classifier import Classifier
 
@@ -60,7 +60,10 @@ class SmoothGrad(Explainer):
             return torch.stack([gradient.sum(0) for gradient in gradients])
 
         height, width = image.shape[1:]
-        total = sum_of_passes(run, self.samples, height * width, limit=BACKWARD_PIXELS, watch=watch) / self.samples
+        total = (
+            sum_of_passes(run, self.samples, height * width, limit=backward_pixels(image.device), watch=watch)
+            / self.samples
+        )
         return (total.abs() if self.absolute else total).sum(1)
 
 

@@ -118,7 +118,7 @@ def test_choosing_the_other_class_in_the_header_turns_the_map_round(demo, qtbot,
 def test_a_slow_method_shows_progress_and_can_be_cancelled_while_the_rest_goes_on(
     viewer, folder, signed_model_file, qtbot, settle, monkeypatch
 ):
-    monkeypatch.setattr("softcam_core.explainers.rise.FORWARD_PIXELS", 2**17)  # short passes
+    monkeypatch.setattr("softcam_core.explainers.rise.forward_pixels", lambda device: 2**17)  # short passes
     viewer.session.open_model(signed_model_file)
     viewer.session.open_paths([folder / "case_0.png"])
     viewer.session.panes.set_layout("1x2")

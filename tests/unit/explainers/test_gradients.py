@@ -58,7 +58,7 @@ def test_one_forward_pass_serves_all_targets(make_network, make_images) -> None:
 def test_images_are_explained_some_at_a_time(make_network, make_images, monkeypatch) -> None:
     model, images = make_network("compact").double(), make_images(3)
     together = GradientTimesInput()(model, images).values
-    monkeypatch.setattr("softcam_core.explainers.gradients.BACKWARD_PIXELS", 2 * 48 * 48)
+    monkeypatch.setattr("softcam_core.explainers.gradients.backward_pixels", lambda device: 2 * 48 * 48)
     inputs = []
     model.features.register_forward_hook(lambda module, args, output: inputs.append(len(args[0])))
     torch.testing.assert_close(GradientTimesInput()(model, images).values, together)

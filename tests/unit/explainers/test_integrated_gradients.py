@@ -74,7 +74,7 @@ def test_steps_are_taken_some_at_a_time_for_all_targets(make_network, make_image
     model, images = make_network("compact").double(), make_images()
     explainer = IntegratedGradients(steps=5)
     together = explainer(model, images).values
-    monkeypatch.setattr("softcam_core.explainers.integrated_gradients.BACKWARD_PIXELS", 2 * 48 * 48)
+    monkeypatch.setattr("softcam_core.explainers.integrated_gradients.backward_pixels", lambda device: 2 * 48 * 48)
     inputs = []
     model.features.register_forward_hook(lambda module, args, output: inputs.append(len(args[0])))
     torch.testing.assert_close(explainer(model, images).values, together)

@@ -92,7 +92,7 @@ def test_one_set_of_passes_serves_all_targets_and_takes_some_at_a_time(make_netw
     model, images = make_network("compact").double(), make_images()
     explainer = Occlusion(patch=16, stride=16)
     together = explainer(model, images, [1]).values
-    monkeypatch.setattr("softcam_core.explainers.occlusion.FORWARD_PIXELS", 4 * 48 * 48)
+    monkeypatch.setattr("softcam_core.explainers.occlusion.forward_pixels", lambda device: 4 * 48 * 48)
     inputs = []
     model.features.register_forward_hook(lambda module, args, output: inputs.append(len(args[0])))
     torch.testing.assert_close(explainer(model, images).values[:, [1]], together)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from softcam_core.errors import OutOfMemoryError
-from softcam_core.explainers.passes import in_passes, sum_of_passes
+from softcam_core.explainers.passes import backward_pixels, forward_pixels, in_passes, sum_of_passes
 from softcam_core.explainers.watch import CancelledError, Watch
 
 
@@ -61,7 +61,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
         raise RuntimeError("CUDA error")
 
     with pytest.raises(RuntimeError, match="CUDA error"):
-        in_passes(run, 4, 1)
+        in_passes(run, 4, 1, limit=4)
 
 
 def test_tells_its_progress_and_can_be_stopped_between_passes() -> None:
@@ -72,3 +72,8 @@ def test_tells_its_progress_and_can_be_stopped_between_passes() -> None:
     with pytest.raises(CancelledError):
         in_passes(memory.run, 8, 1, limit=2, watch=Watch(should_stop=lambda: len(memory.asked) == 2))
     assert memory.asked == [(0, 2), (2, 4)]
+
+
+@pytest.mark.parametrize("pixels", [forward_pixels, backward_pixels])
+def test_a_graphics_card_takes_more_at_once_than_a_processor(pixels) -> None:
+    assert pixels(torch.device("cuda")) > pixels(torch.device("cpu")) > 0

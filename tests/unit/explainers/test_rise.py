@@ -112,7 +112,7 @@ def test_masks_are_taken_some_at_a_time_for_all_targets(make_network, make_image
     together = RISE(masks=5, cells=3)(model, images).values
     inputs = []
     model.features.register_forward_hook(lambda module, args, output: inputs.append(len(args[0])))
-    monkeypatch.setattr("softcam_core.explainers.rise.FORWARD_PIXELS", 2 * 48 * 48)
+    monkeypatch.setattr("softcam_core.explainers.rise.forward_pixels", lambda device: 2 * 48 * 48)
     torch.testing.assert_close(RISE(masks=5, cells=3)(model, images).values, together)
     assert inputs == [2, 2, 1] * 2
 

@@ -145,17 +145,11 @@ def test_a_layer_that_is_the_same_everywhere_says_nothing(network: SoftCAM, imag
 
 
 def test_a_cancel_comes_between_passes(network: SoftCAM, images: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("softcam_core.explainers.score_cam.in_passes", one_at_a_time)
+    monkeypatch.setattr("softcam_core.explainers.score_cam.forward_pixels", lambda device: 1)
     told: list[float] = []
     with pytest.raises(CancelledError):
         ScoreCAM()(network, images, watch=Watch(told.append, lambda: len(told) == 4))
     assert told == [0, 0, 1 / 8, 2 / 8]
-
-
-def one_at_a_time(run, count: int, pixels: int, *, watch: Watch) -> Tensor:
-    from softcam_core.explainers.passes import in_passes
-
-    return in_passes(run, count, pixels, limit=pixels, watch=watch)
 
 
 def test_options_that_make_no_sense_are_refused() -> None:

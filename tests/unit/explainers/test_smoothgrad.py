@@ -65,7 +65,7 @@ def test_the_global_generator_neither_gives_the_noise_nor_is_it_used_up(make_net
 def test_samples_are_taken_some_at_a_time(make_network, make_images, monkeypatch) -> None:
     model, images = make_network("compact").double(), make_images()
     together = SmoothGrad(samples=3)(model, images).values
-    monkeypatch.setattr("softcam_core.explainers.smoothgrad.BACKWARD_PIXELS", 2 * 48 * 48)
+    monkeypatch.setattr("softcam_core.explainers.smoothgrad.backward_pixels", lambda device: 2 * 48 * 48)
     inputs = []
     model.features.register_forward_hook(lambda module, args, output: inputs.append(len(args[0])))
     torch.testing.assert_close(SmoothGrad(samples=3)(model, images).values, together)
