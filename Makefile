@@ -5,10 +5,10 @@ PYTEST := $(PY) -m pytest --basetemp=build/pytest -n auto --maxprocesses 4 --dis
 # Caches and settings of the programs stay in the checkout.
 BOX := XDG_CACHE_HOME=$(CURDIR)/build/cache XDG_CONFIG_HOME=$(CURDIR)/build/config XDG_DATA_HOME=$(CURDIR)/build/data
 
-.PHONY: help setup setup-dev demo test test-slow lint types check screenshots demo-model demo-cases study-demo study-nih study-elastic bench-ui bench-deletion bench-methods clean
+.PHONY: help setup setup-dev demo test test-slow lint types check screenshots demo-model demo-cases study-demo study-nih study-elastic study-explanations bench-ui bench-deletion bench-methods clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
 
 setup: ## install what the programs need
 	@tools/system-packages.sh window
@@ -62,6 +62,9 @@ study-nih: setup ## train on real radiographs and measure (needs test data)
 
 study-elastic: setup ## compare dense, lasso, ridge and elastic SoftCAMs with Grad-CAM (needs test data)
 	$(BOX) $(PY) benchmarks/study_elastic.py
+
+study-explanations: setup ## judge evidence and other methods on radiographs and phantoms (needs test data)
+	$(BOX) $(PY) benchmarks/study_explanations.py
 
 bench-ui: setup ## measure the window's speed
 	$(BOX) QT_QPA_PLATFORM=offscreen $(PY) benchmarks/bench_ui.py
