@@ -5,7 +5,7 @@ PYTEST := $(PY) -m pytest --basetemp=build/pytest -n auto --maxprocesses 4 --dis
 # Caches and settings of the programs stay in the checkout.
 BOX := XDG_CACHE_HOME=$(CURDIR)/build/cache XDG_CONFIG_HOME=$(CURDIR)/build/config XDG_DATA_HOME=$(CURDIR)/build/data
 
-.PHONY: help setup setup-dev demo test test-slow lint types check screenshots demo-model demo-cases study-demo study-nih study-elastic study-explanations bench-ui bench-deletion bench-methods clean
+.PHONY: help setup setup-dev demo test test-slow lint types check screenshots demo-model demo-cases study-demo study-nih study-elastic study-explanations bench-ui bench-deletion bench-score-cam bench-methods clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -71,6 +71,9 @@ bench-ui: setup ## measure the window's speed
 
 bench-deletion: setup-dev ## measure deletion over 100 phantoms, beside Quantus' pixel flipping
 	$(BOX) $(PY) benchmarks/bench_deletion.py
+
+bench-score-cam: setup-dev ## time Score-CAM beside torch-cam, and tell what fewer channels lose
+	$(BOX) $(PY) benchmarks/bench_score_cam.py
 
 bench-methods: setup-dev ## time methods against a forward pass, beside other libraries
 	$(BOX) $(PY) -m softcam_core bench methods --rivals
