@@ -62,7 +62,7 @@ class _Sum(torch.autograd.Function):
 class _Gate(torch.autograd.Function):
     """z = x g, with x the larger of the two, gives x all the relevance: the gate is taken for a constant.
 
-    Arras et al., Explaining and Interpreting LSTMs, in Explainable AI, Springer 2019, section 11.3 (LRP-all).
+    Arras et al., Explaining and Interpreting LSTMs, in Explainable AI, Springer 2019, chapter 11 (LRP-all).
     """
 
     @staticmethod
