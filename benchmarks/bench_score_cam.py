@@ -32,7 +32,7 @@ from softcam_core.models.softcam import SoftCAM
 from softcam_core.resources import resource
 
 SEED = 885_000
-IMAGES = 20
+IMAGES = 10
 SIDE = 512  # of ResNet-50's input
 
 

@@ -68,7 +68,7 @@ def threshold_to_repaint(folder: Path) -> list[float]:
     while not viewer.is_idle or viewer.session.panes.active.explanation is None:
         app.processEvents()
         time.sleep(0.01)
-    assert viewer.session.image.size == (SIDE, SIDE)
+    assert viewer.session.film.image.size == (SIDE, SIDE)
     app.processEvents()
     counter = PaintCounter()
     viewer.window.grid.active.view.viewport().installEventFilter(counter)

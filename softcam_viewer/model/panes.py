@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from softcam_viewer.model import backend
 from softcam_viewer.model.answers import Answer, Question
 from softcam_viewer.model.explaining import Asker, Explaining
+from softcam_viewer.model.film import Film
 from softcam_viewer.model.methods import EVIDENCE, Method, name_of
 from softcam_viewer.model.pane import PaneState
 
@@ -42,6 +43,8 @@ class Panes(QObject):
     Parameters
     ----------
     explaining : Explaining
+    film : Film
+        What they lie over.
     """
 
     layout_changed = Signal()
@@ -53,11 +56,11 @@ class Panes(QObject):
     predicted = Signal(object)  # what the main model says of the case in view, whatever the panes show: an Explanation
     peeked = Signal()  # overlays were hidden for a moment, or are shown again
 
-    def __init__(self, explaining: Explaining, parent: QObject | None = None) -> None:
+    def __init__(self, explaining: Explaining, film: Film, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._explaining = explaining
         self._made: list[PaneState] = []
-        self._opened: backend.OpenedImage | None = None
+        self._film = film
         self._main: LoadedModel | None = None
         self._predicting = Asker(self._on_predicted)
         self._active = 0
@@ -155,13 +158,18 @@ class Panes(QObject):
         self.methods = {method.name: method for method in methods}
         self.methods_changed.emit()
 
-    def show_image(self, opened: backend.OpenedImage | None) -> None:
-        """Explain another image in all panes."""
-        self._opened = opened
+    def clear(self) -> None:
+        """Show no maps, and want none: the film is changing."""
         for pane in self.shown:
             self._explaining.withdraw(pane.asker)
+            pane.clear()
+        self._explaining.withdraw(self._predicting)
+
+    def ask(self) -> None:
+        """Explain the image in view in all panes, in the active one first, after its prediction."""
         self._predict()
-        self._ask_all()
+        for pane in sorted(self.shown, key=lambda p: p is not self.active):
+            self._ask(pane)
 
     def use_model(self, model: LoadedModel) -> None:
         """Make a model the main one; panes that showed the one before show it."""
@@ -179,9 +187,10 @@ class Panes(QObject):
 
     def prediction_of(self, pane: PaneState) -> Explanation | None:
         """What a pane's model says of the case, also while or where its method says nothing."""
-        if pane.explanation is not None or pane.model is None or self._opened is None:
+        opened = self._film.opened
+        if pane.explanation is not None or pane.model is None or opened is None:
             return pane.explanation
-        known = self._explaining.cache.any_of(self._opened.key, pane.model.key)
+        known = self._explaining.cache.any_of(opened.key, pane.model.key)
         return known.explanation if known else None
 
     def cancel(self, pane: PaneState) -> None:
@@ -200,17 +209,13 @@ class Panes(QObject):
             self.is_peeking = on
             self.peeked.emit()
 
-    def _ask_all(self) -> None:
-        for pane in sorted(self.shown, key=lambda p: p is not self.active):
-            self._ask(pane)
-
     def _ask(self, pane: PaneState) -> None:
         method = self.methods.get(name_of(pane.method))
-        if self._opened is None or pane.model is None or method is None or pane not in self.shown:
+        opened, model = self._film.opened, pane.model
+        if opened is None or model is None or method is None or pane not in self.shown:
             self._explaining.withdraw(pane.asker)
             pane.clear()
             return
-        opened, model = self._opened, pane.model
         aim = None if method.name == EVIDENCE else pane.aim
         question = Question(opened.key, model.key, pane.method, aim)
         work = partial(backend.explain, model.explained_by(method), opened.image, pane.method, aim)
@@ -218,7 +223,7 @@ class Panes(QObject):
 
     def _predict(self) -> None:
         """Ask for the main model's own evidence: the prediction is told whatever the panes show."""
-        opened, model = self._opened, self._main
+        opened, model = self._film.opened, self._main
         if opened is None or model is None:
             self._explaining.withdraw(self._predicting)
             return

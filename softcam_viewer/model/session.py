@@ -13,13 +13,13 @@ from softcam_viewer.jobs.lanes import Lanes
 from softcam_viewer.model import backend
 from softcam_viewer.model.cases import CaseList
 from softcam_viewer.model.explaining import Explaining
+from softcam_viewer.model.film import Film
 from softcam_viewer.model.loaded_model import LoadedModel
 from softcam_viewer.model.methods import list_methods
 from softcam_viewer.model.panes import Panes
 
 if TYPE_CHECKING:
     from softcam_core.explainers.explanation import Explanation
-    from softcam_core.imaging.image import MedicalImage, Window
     from softcam_viewer.jobs.lanes import Lane
 
 
@@ -34,8 +34,6 @@ class Session(QObject):
     """
 
     row_changed = Signal(int)  # another case was chosen; its image follows
-    image_changed = Signal()  # the image in view is another one, or none
-    window_changed = Signal()  # its window or inversion
     model_changed = Signal()  # the main model is another one
     compared_changed = Signal()  # a model to compare with was opened or closed
     busy_changed = Signal(str)  # what the user is waiting for, "" for nothing
@@ -48,15 +46,13 @@ class Session(QObject):
         super().__init__(parent)
         self.cases = CaseList(self)
         self.row = -1
-        self.image: MedicalImage | None = None
-        self.window: Window | None = None
-        self.inverted = False
+        self.film = Film(self)
         self.model: LoadedModel | None = None
         self.compared: tuple[LoadedModel, ...] = ()
         self._waits: dict[Lane, str] = {}
         self._lanes, self._device = lanes, device
         self._explaining = Explaining(lanes.quick, lanes.slow, parent=self)
-        self.panes = Panes(self._explaining, self)
+        self.panes = Panes(self._explaining, self.film, self)
         self.panes.predicted.connect(self._on_predicted)
         self.cases.preview_wanted.connect(self._on_preview_wanted)
 
@@ -98,7 +94,7 @@ class Session(QObject):
 
     def step_frame(self, by: int) -> None:
         """Go to another frame; past the ends of the file, and for single frames, to another case."""
-        image = self.image
+        image = self.film.image
         if image is not None and 0 <= image.frame + by < image.frame_count:
             self.select(self.row, image.frame + by)
         elif 0 <= self.row + by < len(self.cases):
@@ -121,24 +117,9 @@ class Session(QObject):
         self.failed.emit(message)
 
     def _show(self, opened: backend.OpenedImage | None) -> None:
-        self.panes.show_image(None)  # a map lies over its own image only
-        image = self.image = opened.image if opened else None
-        self.window = image.window if image else None
-        self.inverted = False
-        self.image_changed.emit()
-        self.panes.show_image(opened)
-
-    # Window
-
-    def set_window(self, window: Window) -> None:
-        """Show the image with another window."""
-        self.window = window
-        self.window_changed.emit()
-
-    def toggle_inverted(self) -> None:
-        """Swap black and white."""
-        self.inverted = not self.inverted
-        self.window_changed.emit()
+        self.panes.clear()  # a map lies over its own image only
+        self.film.show(opened)
+        self.panes.ask()
 
     # Models
 
@@ -166,7 +147,7 @@ class Session(QObject):
     def convert(self, request: backend.ConversionRequest) -> None:
         """Convert a file of weights, measured on the case in view, and use the model."""
         self._learn_methods()
-        images = () if self.image is None else (self.image,)
+        images = () if self.film.image is None else (self.film.image,)
         work = partial(backend.convert, request, images, self._device)
         self._wait_for(
             self._lanes.model, "Converting the model…", work, self._on_converted, self.conversion_failed.emit
@@ -201,7 +182,7 @@ class Session(QObject):
 
     def _on_predicted(self, explanation: Explanation) -> None:
         # By its file: while the next image is read, this one is still in view and its row no longer chosen.
-        row = None if self.image is None else self.cases.row_of(self.image.source)
+        row = None if self.film.image is None else self.cases.row_of(self.film.image.source)
         if row is not None:
             name = explanation.class_names[explanation.predicted]
             self.cases.update_case(row, prediction=(name, float(explanation.probabilities[explanation.predicted])))

@@ -61,7 +61,7 @@ class Actions:
         there: dict[Need, bool] = {
             "nothing": True,
             "cases": len(session.cases) > 1,
-            "image": session.image is not None,
+            "image": session.film.image is not None,
             "model": session.model is not None,
             "explanation": pane.explanation is not None,
             "pane": len(panes.shown) > 1,
@@ -71,7 +71,7 @@ class Actions:
         }
         for command in COMMANDS:
             self._actions[command.name].setEnabled(there[command.needs])
-        presets = session.image.window_presets if session.image else ()
+        presets = session.film.image.window_presets if session.film.image else ()
         self._actions["window_4"].setEnabled(len(presets) > 1)
         for number in range(1, 5):
             self._actions[f"pane_{number}"].setEnabled(1 < len(panes.shown) >= number)

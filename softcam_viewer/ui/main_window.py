@@ -11,7 +11,6 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QIcon, QPaintEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
 from softcam_core.errors import SettingsError
-from softcam_core.imaging.image import Window
 from softcam_core.resources import resource
 from softcam_viewer.commands import Handlers
 from softcam_viewer.model.backend import Convertible
@@ -66,14 +65,14 @@ class MainWindow(QMainWindow):
         self._build()
         panes = session.panes
         for signal in (
-            *(session.image_changed, session.model_changed, session.compared_changed, session.cases.modelReset),
+            *(session.film.image_changed, session.model_changed, session.compared_changed, session.cases.modelReset),
             *(panes.layout_changed, panes.active_changed, panes.explanation_changed, panes.methods_changed),
         ):
             signal.connect(self._on_state_changed)
         session.failed.connect(self.messages.show_message)
         session.conversion_wanted.connect(self._offer_conversion)
         session.conversion_failed.connect(self._on_conversion_failed)
-        session.image_changed.connect(self._on_image_changed)
+        session.film.image_changed.connect(self._on_image_changed)
         self.grid.pane_made.connect(self._on_pane_made)
         for pane in self.grid.panes:
             self._on_pane_made(pane)
@@ -151,11 +150,11 @@ class MainWindow(QMainWindow):
             "fit": lambda: grid.active.view.fit(),
             "zoom_in": lambda: grid.active.view.zoom(ZOOM_STEP),
             "zoom_out": lambda: grid.active.view.zoom(1 / ZOOM_STEP),
-            "window_1": lambda: self._use_file_window(0),
-            "window_2": lambda: self._use_percentiles(1, 99),
-            "window_3": lambda: self._use_percentiles(0, 100),
-            "window_4": lambda: self._use_file_window(1),
-            "invert": session.toggle_inverted,
+            "window_1": lambda: session.film.use_file_window(0),
+            "window_2": lambda: session.film.use_percentiles(1, 99),
+            "window_3": lambda: session.film.use_percentiles(0, 100),
+            "window_4": lambda: session.film.use_file_window(1),
+            "invert": session.film.toggle_inverted,
             "threshold_down": lambda: self._step_threshold(-THRESHOLD_STEP),
             "threshold_up": lambda: self._step_threshold(THRESHOLD_STEP),
             "next_class": lambda: panes.active.next_class(),
@@ -214,21 +213,6 @@ class MainWindow(QMainWindow):
         if name and not self.grab().save(name, "PNG"):
             self.messages.show_message(f"{name}: cannot be written. Choose another folder.")
 
-    def _use_file_window(self, index: int) -> None:
-        image = self.session.image
-        if image is None:
-            return
-        windows = [window for _, window in image.window_presets] or [image.window]
-        if index < len(windows):
-            self.session.set_window(windows[index])
-
-    def _use_percentiles(self, low: float, high: float) -> None:
-        image = self.session.image
-        if image is None:
-            return
-        # Every fourth pixel tells the same and does not make the window wait.
-        self.session.set_window(Window.from_percentiles(image.presentation[::4, ::4], low, high))
-
     def _step_threshold(self, by: float) -> None:
         pane = self.session.panes.active
         pane.set_overlay(threshold=float(np.clip(pane.overlay.threshold + by, 0, 1)))
@@ -256,7 +240,7 @@ class MainWindow(QMainWindow):
         pane.state.progressed.connect(self.commands.refresh)
 
     def _on_image_changed(self) -> None:
-        image = self.session.image
+        image = self.session.film.image
         self.setWindowTitle("SoftCAM viewer" if image is None else f"{image.source.name} · SoftCAM viewer")
         if image is not None:
             self.messages.hide()

@@ -36,7 +36,7 @@ class StatusLine(QWidget):
         row.addWidget(hint, 1)
         row.addWidget(self._probe)
         row.addWidget(notice)
-        session.image_changed.connect(self._refresh)
+        session.film.image_changed.connect(self._refresh)
 
     @property
     def text(self) -> str:
@@ -59,7 +59,7 @@ class StatusLine(QWidget):
         self._refresh()
 
     def _refresh(self) -> None:
-        image, found = self._session.image, None
+        image, found = self._session.film.image, None
         if image is not None and self._pointed is not None:
             pane, row, column = self._pointed
             state = pane.state

@@ -30,7 +30,7 @@ def test_an_empty_window_says_what_to_do_and_carries_the_notice(viewer):
 def test_opening_a_folder_shows_the_first_case_with_its_evidence(opened):
     session = opened.session
     assert len(session.cases) == 4
-    assert session.image.source.name == "case_0.png"
+    assert session.film.image.source.name == "case_0.png"
     assert session.panes.active.explanation.class_names == ("no finding", "opacity")
     assert session.panes.active.overlay.target == 1
     assert session.panes.active.overlay.against == 0
@@ -53,12 +53,12 @@ def test_an_unreadable_case_shows_a_message_and_no_other_cases_film(opened, sett
     opened.session.select(3)
     settle()
     assert "damaged.png" in opened.window.messages.text
-    assert opened.session.image is None
+    assert opened.session.film.image is None
     assert opened.session.panes.active.explanation is None
     opened.session.select(1)
     settle()
     assert opened.window.messages.text == ""
-    assert opened.session.image.source.name == "case_1.png"
+    assert opened.session.film.image.source.name == "case_1.png"
 
 
 def test_moving_the_threshold_slider_changes_the_pixels_of_the_image_only_where_evidence_is(opened, pixels):
@@ -150,16 +150,16 @@ def test_a_cropped_image_has_its_analysed_area_outlined(viewer, folder, three_cl
 
 def test_a_left_drag_changes_the_window_and_a_key_brings_it_back(opened, qtbot, pixels, move):
     view, session = opened.window.grid.active.view, opened.session
-    before, film = session.window, pixels(view)
+    before, film = session.film.window, pixels(view)
     middle = view.viewport().rect().center()
     qtbot.mousePress(view.viewport(), Qt.MouseButton.LeftButton, pos=middle)
     move(view, middle + QPoint(60, 40), Qt.MouseButton.LeftButton)
     qtbot.mouseRelease(view.viewport(), Qt.MouseButton.LeftButton, pos=middle + QPoint(60, 40))
-    assert session.window.width > before.width
-    assert session.window.center > before.center
+    assert session.film.window.width > before.width
+    assert session.film.window.center > before.center
     assert not np.array_equal(film, pixels(view))
     opened.window.commands["window_1"].trigger()
-    assert session.window == before
+    assert session.film.window == before
     assert np.array_equal(film, pixels(view))
 
 
@@ -202,7 +202,7 @@ def test_the_probe_tells_position_value_and_evidence(opened, qtbot, move):
     position = view.image_position(QPointF(at.toPoint()))
     row, column = int(position.y()), int(position.x())
     assert f"x {column}  y {row}" in shown
-    assert f"stored {opened.session.image.pixels[row, column]}" in shown
+    assert f"stored {opened.session.film.image.pixels[row, column]}" in shown
     value = explanation.on_image(1, against=0)[row, column]
     assert f"evidence {value:+.3g}".replace("-", "−") in shown
     opened.session.panes.active.next_class()
@@ -240,7 +240,7 @@ def test_a_folder_without_images_is_one_message_and_the_worklist_stays(opened, t
     settle()
     assert str(empty) in opened.window.messages.text
     assert len(opened.session.cases) == 4
-    assert opened.session.image is not None
+    assert opened.session.film.image is not None
 
 
 def test_the_worklist_can_be_filtered(opened):

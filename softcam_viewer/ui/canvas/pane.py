@@ -60,8 +60,8 @@ class Pane(QWidget):
         column.addWidget(self.header)
         column.addLayout(body, 1)
 
-        session.image_changed.connect(self._on_image_changed)
-        session.window_changed.connect(self._on_window_changed)
+        session.film.image_changed.connect(self._on_image_changed)
+        session.film.window_changed.connect(self._on_window_changed)
         session.panes.peeked.connect(self._recolor)
         state.explained.connect(self._on_explained)
         state.overlay_changed.connect(self._on_overlay_changed)
@@ -86,13 +86,13 @@ class Pane(QWidget):
             OptionsDialog(self.state, method, self).open()
 
     def _on_image_changed(self) -> None:
-        self.view.show_image(self._session.image)
+        self.view.show_image(self._session.film.image)
         self._on_window_changed()
 
     def _on_window_changed(self) -> None:
-        image, window = self._session.image, self._session.window
+        image, window = self._session.film.image, self._session.film.window
         if image is not None and window is not None:
-            self.view.show_window(window, inverted=image.inverted != self._session.inverted)
+            self.view.show_window(window, inverted=image.inverted != self._session.film.inverted)
 
     def _on_explained(self) -> None:
         self._shown_map = None
@@ -122,13 +122,13 @@ class Pane(QWidget):
         return replace(settings, visible=False) if self._session.panes.is_peeking else settings
 
     def _on_windowed(self, right: float, down: float) -> None:
-        window = self._session.window
+        window = self._session.film.window
         if window is None:
             return
         lower, upper = window.limits
         width = (upper - lower) * max(0.2, 1 + right / WINDOW_DRAG)
         center = (lower + upper) / 2 + (upper - lower) * down / WINDOW_DRAG
-        self._session.set_window(Window.from_limits(center - width / 2, center + width / 2))
+        self._session.film.set_window(Window.from_limits(center - width / 2, center + width / 2))
 
     # Qt events
 

@@ -59,8 +59,8 @@ class PaneGrid(QWidget):
         self._stack.addWidget(self._make_empty())
         self._stack.addWidget(films)
 
-        session.image_changed.connect(self._on_image_changed)
-        session.window_changed.connect(self._update_case)
+        session.film.image_changed.connect(self._on_image_changed)
+        session.film.window_changed.connect(self._update_case)
         session.row_changed.connect(self._update_case)
         session.busy_changed.connect(self._work.setText)
         session.panes.layout_changed.connect(self._arrange)
@@ -102,22 +102,22 @@ class PaneGrid(QWidget):
 
     def _on_image_changed(self) -> None:
         session = self._session
-        page = 0 if session.image is None and not len(session.cases) else 1
+        page = 0 if session.film.image is None and not len(session.cases) else 1
         if self._stack.currentIndex() != page:
             self._stack.setCurrentIndex(page)
             self.active.view.setFocus()  # so that the keys of the image work at once
         self._update_case()
 
     def _update_case(self) -> None:
-        session, image = self._session, self._session.image
+        session, image = self._session, self._session.film.image
         if image is None:
             self._case.setText(session.cases[session.row].path.name if 0 <= session.row < len(session.cases) else "")
             return
         parts = [image.source.name, f"{image.size[1]} × {image.size[0]} px"]
         if image.frame_count > 1:
             parts.append(f"frame {image.frame + 1} of {image.frame_count}")
-        if session.window is not None and not image.is_color:
-            lower, upper = session.window.limits
+        if session.film.window is not None and not image.is_color:
+            lower, upper = session.film.window.limits
             decimals = decimals_for(upper - lower, 3)
             center, width = (lower + upper) / 2, upper - lower
             parts.append(f"window {center:.{decimals}f} / {width:.{decimals}f}".replace("-", "−"))

@@ -105,7 +105,7 @@ class OverlayPanel(Section):
         settings, overlay = pane.overlay, pane.overlay_map
         is_chosen = pane.aim is not None
         # Also while the map is being computed, and where it cannot be: another class may be wanted.
-        self.setEnabled(is_chosen and self._session.image is not None)
+        self.setEnabled(is_chosen and self._session.film.image is not None)
         widgets = (self._target, self._against, self._colormap, self._sign, self.threshold, self.opacity)
         blockers = [QSignalBlocker(widget) for widget in (*widgets, self._contour, self._smooth, self._visible)]
         if is_chosen:

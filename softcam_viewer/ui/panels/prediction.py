@@ -81,7 +81,7 @@ class PredictionPanel(Section):
         self._rows.setSpacing(8)
         self.content.addLayout(self._rows)
         panes = session.panes
-        for signal in (session.model_changed, session.image_changed, session.busy_changed):
+        for signal in (session.model_changed, session.film.image_changed, session.busy_changed):
             signal.connect(self.refresh)
         for signal in (panes.explanation_changed, panes.overlay_changed, panes.predicted, panes.layout_changed):
             signal.connect(self.refresh)

@@ -22,7 +22,7 @@ def test_the_evidence_of_a_case_left_behind_is_not_shown_for_the_next(session, l
     session.select(1)
     lanes.case.run_all()
     done(late)
-    assert session.image.source == Path("two")
+    assert session.film.image.source == Path("two")
     assert session.panes.active.explanation is None
     settle()
     assert session.panes.active.explanation is not late.explanation
@@ -32,7 +32,7 @@ def test_an_image_that_arrives_late_does_not_replace_the_case_chosen_since(sessi
     session.open_paths([Path("one"), Path("two")])
     settle()
     session._on_image_read(1, backend.read(Path("two"), 0))
-    assert session.image.source == Path("one")
+    assert session.film.image.source == Path("one")
 
 
 def test_a_failed_read_says_so_and_shows_no_film(session, lanes, settle):
@@ -42,8 +42,8 @@ def test_a_failed_read_says_so_and_shows_no_film(session, lanes, settle):
     settle()
     session.step(1)
     settle()
-    assert session.image is None
-    assert session.window is None
+    assert session.film.image is None
+    assert session.film.window is None
     assert len(messages) == 1
     assert "bad" in messages[0]
     assert session.cases[1].error
@@ -55,13 +55,13 @@ def test_the_wheel_goes_through_frames_before_it_goes_to_the_next_case(session, 
     settle()
     seen = []
     for _ in range(4):
-        seen.append((session.row, session.image.frame))
+        seen.append((session.row, session.film.image.frame))
         session.step_frame(1)
         settle()
     assert seen == [(0, 0), (0, 1), (0, 2), (1, 0)]
     session.step_frame(-1)
     settle()
-    assert (session.row, session.image.frame) == (0, 0)
+    assert (session.row, session.film.image.frame) == (0, 0)
 
 
 def test_stepping_keeps_the_class_shown_and_another_model_resets_it(session, lanes, settle):
