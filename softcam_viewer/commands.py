@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from softcam_viewer.model.layouts import LAYOUTS
+
 Need = Literal["nothing", "cases", "image", "model", "explanation", "pane", "options", "compared", "progress"]
 
 
@@ -60,12 +62,15 @@ COMMANDS: tuple[Command, ...] = (
     Command("threshold_up", "Raise the threshold", "Evidence", ("]",), "explanation"),
     Command("next_class", "Next class", "Evidence", ("Tab",), "explanation"),
     Command("toggle_overlay", "Show or hide the overlay", "Evidence", ("H",), "explanation"),
-    Command("layout_1x1", "One pane", "Compare", ("Alt+1",)),
-    Command("layout_1x2", "Two panes side by side", "Compare", ("Alt+2",)),
-    Command("layout_2x2", "Four panes", "Compare", ("Alt+4",)),
+    *(Command(f"layout_{name}", layout.title, "Compare", (layout.keys,)) for name, layout in LAYOUTS.items()),
     Command("next_pane", "Next pane", "Compare", ("F6",), "pane", separated=True),
     Command("previous_pane", "Previous pane", "Compare", ("Shift+F6",), "pane"),
     *(Command(f"pane_{n}", f"Pane {n}", "Compare", (f"Ctrl+{n}",), "pane") for n in range(1, 5)),
+    Command("maximise", "Show the pane alone, or all again", "Compare", ("F11",), "pane", separated=True),
+    Command("swap_panes", "Swap with the next pane", "Compare", ("Alt+S",), "pane"),
+    Command("blink", "Blink between this pane and the next", "Compare", ("B",), "pane"),
+    Command("copy_overlay", "Show all panes' maps as this one's", "Compare", ("Alt+C",), "pane"),
+    Command("pin_case", "Keep this case in the pane, or follow the worklist", "Compare", ("K",), "image"),
     Command("choose_method", "Choose the method of the pane", "Compare", ("M",), "model", separated=True),
     Command("choose_class", "Choose the class of the pane", "Compare", ("C",), "model"),
     Command("choose_model", "Choose the model of the pane", "Compare", ("Shift+M",), "compared"),
@@ -83,7 +88,7 @@ MOUSE: tuple[tuple[str, str], ...] = (
     ("Middle drag", "Pan"),
     ("Right drag, Ctrl + wheel", "Zoom"),
     ("Wheel", "Next or previous frame or case"),
-    ("Double click", "Fit the image to the window"),
+    ("Double click", "Show the pane alone; with one pane, fit the image to it"),
     ("Space, held", "Hide the overlays"),
 )
 

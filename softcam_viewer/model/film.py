@@ -59,3 +59,9 @@ class Film(QObject):
         """Swap black and white."""
         self.inverted = not self.inverted
         self.window_changed.emit()
+
+    def copy(self, parent: QObject) -> Film:
+        """A film of its own of the same image, seen through the same window."""
+        film = Film(parent)
+        film.opened, film.window, film.inverted = self.opened, self.window, self.inverted
+        return film

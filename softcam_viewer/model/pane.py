@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
 from softcam_viewer.model.answers import Aim, Answer
 from softcam_viewer.model.explaining import Asker
+from softcam_viewer.model.film import Film
 from softcam_viewer.model.methods import EVIDENCE
 from softcam_viewer.model.overlay import OverlayMap, OverlaySettings, make_overlay_map
 
@@ -18,16 +19,24 @@ if TYPE_CHECKING:
 
 
 class PaneState(QObject):
-    """One method, model and class, and their map."""
+    """One method, model and class, and their map.
+
+    Parameters
+    ----------
+    film : Film
+        What the map is of and lies over.
+    """
 
     wanted = Signal()  # something was chosen that needs another explanation
     chosen = Signal()  # method, model or class
     explained = Signal()  # there is a new explanation, or none (yet), or an error
     overlay_changed = Signal()  # how it is shown
     progressed = Signal()
+    film_changed = Signal()  # it shows another film, which is not what a film tells of itself
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, film: Film, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.film = film
         self.method = EVIDENCE
         self.model: LoadedModel | None = None
         self.overlay = OverlaySettings()
@@ -52,6 +61,17 @@ class PaneState(QObject):
         """Show what is said of another model."""
         if model is not self.model:
             self.model = model
+            self.chosen.emit()
+            self.wanted.emit()
+
+    def use_film(self, film: Film) -> None:
+        """Show another film."""
+        if film is not self.film:
+            if self.film.parent() is self:
+                self.film.deleteLater()
+            self.film = film
+            self.clear()
+            self.film_changed.emit()
             self.chosen.emit()
             self.wanted.emit()
 
@@ -82,6 +102,10 @@ class PaneState(QObject):
         elif before.smooth != self.overlay.smooth and self.explanation is not None:
             self._make_map()
         self.overlay_changed.emit()
+
+    def show_as(self, settings: OverlaySettings) -> None:
+        """Take over all settings at once."""
+        self.set_overlay(**{f.name: getattr(settings, f.name) for f in fields(settings)})
 
     def next_class(self) -> None:
         """Show the next class, keeping the comparison with another class where there are more than two."""

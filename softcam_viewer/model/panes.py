@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from softcam_viewer.model import backend
 from softcam_viewer.model.answers import Answer, Question
 from softcam_viewer.model.explaining import Asker, Explaining
 from softcam_viewer.model.film import Film
+from softcam_viewer.model.layouts import LAYOUTS
 from softcam_viewer.model.methods import EVIDENCE, Method, name_of
 from softcam_viewer.model.pane import PaneState
 
@@ -21,20 +22,8 @@ if TYPE_CHECKING:
     from softcam_viewer.model.loaded_model import LoadedModel
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How panes are laid out."""
-
-    rows: int
-    columns: int
-
-    @property
-    def count(self) -> int:
-        """Number of panes."""
-        return self.rows * self.columns
-
-
-LAYOUTS: dict[str, Layout] = {"1x1": Layout(1, 1), "1x2": Layout(1, 2), "2x2": Layout(2, 2)}
+BLINK_MS = 600
+"""That each of two panes is seen when they blink."""
 
 
 class Panes(QObject):
@@ -64,15 +53,29 @@ class Panes(QObject):
         self._main: LoadedModel | None = None
         self._predicting = Asker(self._on_predicted)
         self._active = 0
+        self._blinking = (0, 0)
         self.layout = "1x1"
+        self.is_maximised = False
+        self._blink = QTimer(self, interval=BLINK_MS)
+        self._blink.timeout.connect(self._on_blink)
         self.methods: dict[str, Method] = {}
         self.is_peeking = False
         self._make()
 
     @property
+    def made(self) -> tuple[PaneState, ...]:
+        """All panes there have been, those in view first."""
+        return tuple(self._made)
+
+    @property
     def shown(self) -> tuple[PaneState, ...]:
         """Panes in view, row by row."""
         return tuple(self._made[: LAYOUTS[self.layout].count])
+
+    @property
+    def visible(self) -> tuple[PaneState, ...]:
+        """Those that are on screen: all, or the maximised one."""
+        return (self.active,) if self.is_maximised else self.shown
 
     @property
     def active(self) -> PaneState:
@@ -92,10 +95,12 @@ class Panes(QObject):
 
     def set_layout(self, name: str) -> None:
         """Show more or fewer panes. New ones show the active pane's class by methods that are not shown yet."""
+        self.stop_blinking()
         if name == self.layout:
+            self.maximise(on=False)
             return
         before = self.shown
-        self.layout = name
+        self.layout, self.is_maximised = name, False
         pattern = self.active
         while len(self._made) < LAYOUTS[name].count:
             pane = self._make()
@@ -104,6 +109,7 @@ class Panes(QObject):
         shown = self.shown
         for pane in before[len(shown) :]:
             self._explaining.withdraw(pane.asker)
+            pane.use_film(self._film)
             pane.clear()
         self._active = min(self._active, len(shown) - 1)
         self.layout_changed.emit()
@@ -113,20 +119,78 @@ class Panes(QObject):
 
     def activate(self, index: int) -> None:
         """Make a pane in view the active one."""
-        if 0 <= index < len(self.shown) and index != self._active:
-            self._active = index
-            self._announce_active()
+        self.stop_blinking()
+        self._activate(index)
 
     def step(self, by: int) -> None:
         """Make the next (1) or previous (-1) pane the active one."""
         self.activate((self._active + by) % len(self.shown))
+
+    def maximise(self, *, on: bool) -> None:
+        """Show the active pane alone, or all of the layout again."""
+        self.stop_blinking()
+        self._maximise(on=on)
+
+    def swap(self, first: int, second: int) -> None:
+        """Exchange the places of two panes in view; the active one stays active."""
+        active, count = self.active, len(self.shown)
+        if first == second or not (0 <= first < count and 0 <= second < count):
+            return
+        self._made[first], self._made[second] = self._made[second], self._made[first]
+        self._active = self._made.index(active)
+        self.layout_changed.emit()
+        self._announce_active()
+
+    def copy_overlay(self) -> None:
+        """Show the maps of all panes as the active one's: all but their class."""
+        pattern = self.active.overlay
+        for pane in self.shown:
+            pane.show_as(replace(pattern, target=pane.overlay.target, against=pane.overlay.against))
+
+    @property
+    def is_blinking(self) -> bool:
+        """True while two panes are shown in turn."""
+        return self._blink.isActive()
+
+    def toggle_blinking(self) -> None:
+        """Show the active pane and the next one in turn, in the same place; or stop it."""
+        if self.is_blinking:
+            self.stop_blinking()
+        elif len(self.shown) > 1:
+            self._blinking = (self._active, (self._active + 1) % len(self.shown))
+            self._maximise(on=True)
+            self._blink.start()
+            self.layout_changed.emit()
+
+    def stop_blinking(self) -> None:
+        """Show all panes again, if two were shown in turn."""
+        if self.is_blinking:
+            self._blink.stop()
+            self._maximise(on=False)
+            self._activate(self._blinking[0])
+
+    def _on_blink(self) -> None:
+        first, second = self._blinking
+        self._activate(second if self._active == first else first)
+
+    def _maximise(self, *, on: bool) -> None:
+        if on != self.is_maximised and (len(self.shown) > 1 or not on):
+            self.is_maximised = on
+            self.layout_changed.emit()
+
+    def _activate(self, index: int) -> None:
+        if 0 <= index < len(self.shown) and index != self._active:
+            self._active = index
+            if self.is_maximised:
+                self.layout_changed.emit()
+            self._announce_active()
 
     def _announce_active(self) -> None:
         self.active_changed.emit()
         self.explanation_changed.emit()
 
     def _make(self) -> PaneState:
-        pane = PaneState(self)
+        pane = PaneState(self._film, self)
         pane.wanted.connect(partial(self._ask, pane))
         pane.explained.connect(partial(self._pass_on, pane, self.explanation_changed.emit))
         pane.overlay_changed.connect(partial(self._pass_on, pane, self.overlay_changed.emit))
@@ -159,17 +223,30 @@ class Panes(QObject):
         self.methods_changed.emit()
 
     def clear(self) -> None:
-        """Show no maps, and want none: the film is changing."""
+        """Show no maps, and want none, of the film: it is changing."""
         for pane in self.shown:
-            self._explaining.withdraw(pane.asker)
-            pane.clear()
+            if pane.film is self._film:
+                self._explaining.withdraw(pane.asker)
+                pane.clear()
         self._explaining.withdraw(self._predicting)
 
     def ask(self) -> None:
-        """Explain the image in view in all panes, in the active one first, after its prediction."""
+        """Explain the image in view in all panes that show it, in the active one first, after its prediction."""
         self._predict()
         for pane in sorted(self.shown, key=lambda p: p is not self.active):
-            self._ask(pane)
+            if pane.film is self._film:
+                self._ask(pane)
+
+    def toggle_pinned(self, pane: PaneState) -> None:
+        """Let a pane keep the case in view while the others go on to another; or let it follow again."""
+        if pane.film is not self._film:
+            pane.use_film(self._film)
+        elif self._film.opened is not None:
+            pane.use_film(self._film.copy(pane))
+
+    def is_pinned(self, pane: PaneState) -> bool:
+        """True where a pane holds a case of its own."""
+        return pane.film is not self._film
 
     def use_model(self, model: LoadedModel) -> None:
         """Make a model the main one; panes that showed the one before show it."""
@@ -187,7 +264,7 @@ class Panes(QObject):
 
     def prediction_of(self, pane: PaneState) -> Explanation | None:
         """What a pane's model says of the case, also while or where its method says nothing."""
-        opened = self._film.opened
+        opened = pane.film.opened
         if pane.explanation is not None or pane.model is None or opened is None:
             return pane.explanation
         known = self._explaining.cache.any_of(opened.key, pane.model.key)
@@ -211,7 +288,7 @@ class Panes(QObject):
 
     def _ask(self, pane: PaneState) -> None:
         method = self.methods.get(name_of(pane.method))
-        opened, model = self._film.opened, pane.model
+        opened, model = pane.film.opened, pane.model
         if opened is None or model is None or method is None or pane not in self.shown:
             self._explaining.withdraw(pane.asker)
             pane.clear()

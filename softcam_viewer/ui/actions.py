@@ -7,8 +7,8 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenuBar, QWidget
 
 from softcam_viewer.commands import COMMANDS, MENUS, Handlers, Need
+from softcam_viewer.model.layouts import LAYOUTS
 from softcam_viewer.model.methods import name_of
-from softcam_viewer.model.panes import LAYOUTS
 from softcam_viewer.model.session import Session
 
 

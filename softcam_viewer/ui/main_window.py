@@ -14,8 +14,8 @@ from softcam_core.errors import SettingsError
 from softcam_core.resources import resource
 from softcam_viewer.commands import Handlers
 from softcam_viewer.model.backend import Convertible
+from softcam_viewer.model.layouts import LAYOUTS
 from softcam_viewer.model.overlay import THRESHOLD_STEP
-from softcam_viewer.model.panes import LAYOUTS
 from softcam_viewer.model.session import Session
 from softcam_viewer.ui.actions import Actions
 from softcam_viewer.ui.canvas.image_view import ZOOM_STEP
@@ -161,6 +161,11 @@ class MainWindow(QMainWindow):
             "toggle_overlay": lambda: panes.active.set_overlay(visible=not panes.active.overlay.visible),
             "next_pane": lambda: panes.step(1),
             "previous_pane": lambda: panes.step(-1),
+            "maximise": lambda: panes.maximise(on=not panes.is_maximised),
+            "swap_panes": lambda: panes.swap(panes.active_index, (panes.active_index + 1) % len(panes.shown)),
+            "blink": panes.toggle_blinking,
+            "copy_overlay": panes.copy_overlay,
+            "pin_case": lambda: panes.toggle_pinned(panes.active),
             "choose_method": lambda: grid.active.header.method.showPopup(),
             "choose_class": lambda: grid.active.header.target.showPopup(),
             "choose_model": lambda: grid.active.header.model.showPopup(),

@@ -59,10 +59,11 @@ class StatusLine(QWidget):
         self._refresh()
 
     def _refresh(self) -> None:
-        image, found = self._session.film.image, None
-        if image is not None and self._pointed is not None:
+        found = None
+        if self._pointed is not None:
             pane, row, column = self._pointed
             state = pane.state
-            field = state.model.field if state.model else None
-            found = probe(image, row, column, state.explanation, state.overlay, field, state.overlay_map)
+            if state.film.image is not None:
+                field = state.model.field if state.model else None
+                found = probe(state.film.image, row, column, state.explanation, state.overlay, field, state.overlay_map)
         self._probe.setText(found.text() if found else "")

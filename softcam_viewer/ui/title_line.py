@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenuBar, QWidget
 
-from softcam_viewer.model.panes import LAYOUTS
+from softcam_viewer.model.layouts import LAYOUTS
 from softcam_viewer.model.session import Session
 from softcam_viewer.ui.actions import Actions
 from softcam_viewer.ui.elided_label import ElidedLabel

@@ -58,7 +58,7 @@ def test_layouts_have_keys_buttons_and_a_frame_round_the_active_pane(demo, qtbot
         True,
         False,
     ]
-    assert [button.isChecked() for button in demo.window._title.layouts.values()] == [False, True, False]
+    assert [button.isChecked() for button in demo.window._title.layouts.values()] == [False, True, False, False, False]
     left = pixels(grid.panes[0])
     qtbot.mouseClick(grid.panes[1].view.viewport(), Qt.MouseButton.LeftButton)
     assert panes.active_index == 1
@@ -271,3 +271,50 @@ def test_no_threads_are_left_behind_where_the_window_closes_while_something_runs
     left = [thread for thread in threading.enumerate() if thread not in before]
     assert left == []
     viewer.window.deleteLater()
+
+
+def test_a_double_click_shows_a_pane_alone_and_all_again(demo, qtbot, settle):
+    demo.session.panes.set_layout("2x2")
+    settle()
+    grid = demo.window.grid
+    size = grid.panes[2].view.size()
+    qtbot.mouseDClick(grid.panes[2].view.viewport(), Qt.MouseButton.LeftButton)
+    assert [pane.isVisible() for pane in grid.panes] == [False, False, True, False]
+    qtbot.waitUntil(lambda: grid.panes[2].view.width() > 1.5 * size.width())
+    qtbot.mouseDClick(grid.panes[2].view.viewport(), Qt.MouseButton.LeftButton)
+    assert all(pane.isVisible() for pane in grid.panes)
+
+
+def test_with_one_pane_a_double_click_fits_the_image(demo, qtbot):
+    view = demo.window.grid.active.view
+    view.zoom(3)
+    qtbot.mouseDClick(view.viewport(), Qt.MouseButton.LeftButton)
+    assert view.view.is_fitted
+
+
+def test_swapped_panes_are_seen_in_each_others_place(demo, qtbot, settle):
+    demo.session.panes.set_layout("1x2")
+    settle()
+    first, second = demo.window.grid.panes
+    places = first.pos(), second.pos()
+    key(demo, qtbot, Qt.Key.Key_S, Qt.KeyboardModifier.AltModifier)
+    qtbot.waitUntil(lambda: (second.pos(), first.pos()) == places)
+    assert demo.window.grid.active is first
+
+
+def test_a_pinned_pane_shows_its_own_case_beside_another_of_another_size(demo, qtbot, settle, folder):
+    demo.session.open_paths([folder / f"case_{n}.png" for n in range(3)])
+    settle()
+    demo.session.panes.set_layout("1x2")
+    demo.session.panes.activate(1)
+    settle()
+    key(demo, qtbot, Qt.Key.Key_K)
+    demo.session.step(1)
+    settle()
+    left, right = demo.window.grid.panes
+    assert (left.state.film.image.source.name, right.state.film.image.source.name) == ("case_1.png", "case_0.png")
+    left.view.zoom(2.0)
+    left.view.pan(QPointF(10, 0))
+    a, b = left.view.view, right.view.view
+    assert (a.x / a.size[1], a.y / a.size[0]) == pytest.approx((b.x / b.size[1], b.y / b.size[0]))
+    assert a.scale * a.size[0] == pytest.approx(b.scale * b.size[0])

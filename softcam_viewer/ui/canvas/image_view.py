@@ -47,12 +47,21 @@ class View(NamedTuple):
         Screen pixels per image pixel.
     is_fitted : bool
         The whole image is shown, also after the next change of size.
+    size : (int, int)
+        Height and width of the image in pixels.
     """
 
     x: float
     y: float
     scale: float
     is_fitted: bool
+    size: tuple[int, int]
+
+    def on(self, size: tuple[int, int]) -> View:
+        """The same part of an image of another size, by its share in height and width."""
+        (height, width), (own_height, own_width) = size, self.size
+        scale = self.scale * own_height / height
+        return View(self.x * width / own_width, self.y * height / own_height, scale, self.is_fitted, size)
 
 
 class ImageView(pg.GraphicsView):
@@ -65,6 +74,7 @@ class ImageView(pg.GraphicsView):
     stepped = Signal(int)  # wheel: frames or cases
     pointed = Signal(float, float)  # cursor at (row, column) of the image
     left = Signal()  # cursor gone
+    double_clicked = Signal()
     held = Signal(bool)  # space bar pressed or let go
     viewed = Signal()  # the user looks at another part of the image
 
@@ -177,13 +187,14 @@ class ImageView(pg.GraphicsView):
     @property
     def view(self) -> View:
         """What part of the image is shown."""
-        return View(self._centre.x(), self._centre.y(), self._scale, self._fitted)
+        return View(self._centre.x(), self._centre.y(), self._scale, self._fitted, self._size)
 
     def show_view(self, view: View) -> None:
         """Show a part of the image as another view does; nobody is told."""
         if view.is_fitted:
             self._fit()
             return
+        view = view.on(self._size)
         self._centre, self._scale, self._fitted = QPointF(view.x, view.y), view.scale, False
         self._apply_view()
 
@@ -271,8 +282,8 @@ class ImageView(pg.GraphicsView):
         event.accept()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Qt: a double click fits the image."""
-        self.fit()
+        """Qt: a double click."""
+        self.double_clicked.emit()
         event.accept()
 
     def wheelEvent(self, event: QWheelEvent) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from softcam_core.imaging.image import Window
+from softcam_viewer.model.film import Film
 from softcam_viewer.model.methods import name_of
 from softcam_viewer.model.overlay import OverlaySettings
 from softcam_viewer.model.pane import PaneState
@@ -60,18 +61,19 @@ class Pane(QWidget):
         column.addWidget(self.header)
         column.addLayout(body, 1)
 
-        session.film.image_changed.connect(self._on_image_changed)
-        session.film.window_changed.connect(self._on_window_changed)
+        self._film: Film | None = None
+        state.film_changed.connect(self._follow_film)
         session.panes.peeked.connect(self._recolor)
         state.explained.connect(self._on_explained)
         state.overlay_changed.connect(self._on_overlay_changed)
         self.view.windowed.connect(self._on_windowed)
         self.view.stepped.connect(session.step_frame)
+        self.view.double_clicked.connect(self._on_double_clicked)
         self.header.options_wanted.connect(self.open_options)
         self.notice.retried.connect(lambda: session.panes.retry(state))
         for widget in (self, *self.findChildren(QWidget)):
             widget.installEventFilter(self)
-        self._on_image_changed()
+        self._follow_film()
         self._on_explained()
 
     def set_framed(self, framed: bool) -> None:
@@ -85,14 +87,24 @@ class Pane(QWidget):
         if method is not None and method.options:
             OptionsDialog(self.state, method, self).open()
 
+    def _follow_film(self) -> None:
+        before, film = self._film, self.state.film
+        if before is not None:
+            before.image_changed.disconnect(self._on_image_changed)
+            before.window_changed.disconnect(self._on_window_changed)
+        self._film = film
+        film.image_changed.connect(self._on_image_changed)
+        film.window_changed.connect(self._on_window_changed)
+        self._on_image_changed()
+
     def _on_image_changed(self) -> None:
-        self.view.show_image(self._session.film.image)
+        self.view.show_image(self.state.film.image)
         self._on_window_changed()
 
     def _on_window_changed(self) -> None:
-        image, window = self._session.film.image, self._session.film.window
-        if image is not None and window is not None:
-            self.view.show_window(window, inverted=image.inverted != self._session.film.inverted)
+        film = self.state.film
+        if film.image is not None and film.window is not None:
+            self.view.show_window(film.window, inverted=film.image.inverted != film.inverted)
 
     def _on_explained(self) -> None:
         self._shown_map = None
@@ -121,14 +133,21 @@ class Pane(QWidget):
         settings = self.state.overlay
         return replace(settings, visible=False) if self._session.panes.is_peeking else settings
 
+    def _on_double_clicked(self) -> None:
+        panes = self._session.panes
+        if len(panes.shown) > 1:
+            panes.maximise(on=not panes.is_maximised)
+        else:
+            self.view.fit()
+
     def _on_windowed(self, right: float, down: float) -> None:
-        window = self._session.film.window
+        window = self.state.film.window
         if window is None:
             return
         lower, upper = window.limits
         width = (upper - lower) * max(0.2, 1 + right / WINDOW_DRAG)
         center = (lower + upper) / 2 + (upper - lower) * down / WINDOW_DRAG
-        self._session.film.set_window(Window.from_limits(center - width / 2, center + width / 2))
+        self.state.film.set_window(Window.from_limits(center - width / 2, center + width / 2))
 
     # Qt events
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QApplication,
@@ -14,7 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from softcam_viewer.model.panes import LAYOUTS
+from softcam_viewer.model.layouts import LAYOUTS, MOST_PANES
+from softcam_viewer.model.pane import PaneState
 from softcam_viewer.model.session import Session
 from softcam_viewer.ui.canvas.color_bar import decimals_for
 from softcam_viewer.ui.canvas.pane import Pane
@@ -35,7 +38,7 @@ class PaneGrid(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self.panes: list[Pane] = []
+        self._made: dict[PaneState, Pane] = {}
         self._link = ViewLink(self)
         self._case, self._work = ElidedLabel("muted"), QLabel()
         self._work.setObjectName("accent")
@@ -70,32 +73,44 @@ class PaneGrid(QWidget):
     @property
     def active(self) -> Pane:
         """The pane that keys act on."""
-        return self.panes[self._session.panes.active_index]
+        return self._made[self._session.panes.active]
+
+    @property
+    def panes(self) -> list[Pane]:
+        """All panes there have been, those in view first and row by row."""
+        return [self._made[state] for state in self._session.panes.made if state in self._made]
 
     def _arrange(self) -> None:
         """Show as many panes as the layout has, made when they are needed first."""
         panes, layout = self._session.panes, LAYOUTS[self._session.panes.layout]
-        for state in panes.shown[len(self.panes) :]:
-            pane, index = Pane(self._session, state), len(self.panes)
-            pane.touched.connect(lambda index=index: panes.activate(index))
-            self._link.add(pane.view)
-            self.panes.append(pane)
-            self.pane_made.emit(pane)
-        for pane in self.panes:
+        for state in panes.shown:
+            if state not in self._made:
+                pane = self._made[state] = Pane(self._session, state)
+                pane.touched.connect(partial(self._on_touched, state))
+                self._link.add(pane.view)
+                self.pane_made.emit(pane)
+        visible = panes.visible
+        columns = layout.columns if len(visible) > 1 else 1
+        for pane in self._made.values():
             self._cells.removeWidget(pane)
-        for line in range(2):
-            self._cells.setRowStretch(line, int(line < layout.rows))
-            self._cells.setColumnStretch(line, int(line < layout.columns))
-        for index, pane in enumerate(self.panes):
-            if index < layout.count:
-                self._cells.addWidget(pane, *divmod(index, layout.columns))
-            pane.setVisible(index < layout.count)
+        for line in range(MOST_PANES):
+            self._cells.setRowStretch(line, int(line * columns < len(visible)))
+            self._cells.setColumnStretch(line, int(line < columns))
+        for index, state in enumerate(visible):
+            self._cells.addWidget(self._made[state], *divmod(index, columns))
+        for state, pane in self._made.items():
+            pane.setVisible(state in visible)
         self._on_active_changed()
+
+    def _on_touched(self, state: PaneState) -> None:
+        panes = self._session.panes
+        if state in panes.visible and state is not panes.active:
+            panes.activate(panes.shown.index(state))
 
     def _on_active_changed(self) -> None:
         panes = self._session.panes
-        for index, pane in enumerate(self.panes):
-            pane.set_framed(index == panes.active_index and len(panes.shown) > 1)
+        for state, pane in self._made.items():
+            pane.set_framed(state is panes.active and len(panes.visible) > 1)
         focused = QApplication.focusWidget()
         if focused is not None and any(pane.isAncestorOf(focused) for pane in self.panes if pane is not self.active):
             self.active.view.setFocus()  # the keys go where the frame is

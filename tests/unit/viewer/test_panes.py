@@ -257,3 +257,99 @@ def test_peeking_hides_nothing_for_good(panes):
     panes.peek(on=False)
     assert told == [True, False]
     assert panes.active.overlay.visible
+
+
+def test_swapped_panes_change_places_and_the_active_one_stays_active(panes, settle):
+    panes.set_layout("2x2")
+    settle()
+    first, fourth = panes.shown[0], panes.shown[3]
+    panes.swap(0, 3)
+    assert (panes.shown[3], panes.shown[0]) == (first, fourth)
+    assert panes.active is first
+    assert panes.active_index == 3
+    panes.swap(0, 4)  # not in view
+    panes.swap(2, 2)
+    assert panes.shown[0] is fourth
+
+
+def test_a_maximised_pane_is_alone_on_screen_until_it_is_let_go_or_the_layout_changes(panes, settle):
+    panes.maximise(on=True)
+    assert not panes.is_maximised  # there is but one
+    panes.set_layout("1x2")
+    settle()
+    panes.maximise(on=True)
+    assert panes.visible == (panes.shown[0],)
+    panes.step(1)
+    assert panes.visible == (panes.shown[1],)
+    panes.maximise(on=False)
+    assert panes.visible == panes.shown
+    panes.maximise(on=True)
+    panes.set_layout("2x2")
+    assert panes.visible == panes.shown
+
+
+def test_two_panes_blink_in_one_place_until_stopped(panes, settle, qtbot):
+    panes.toggle_blinking()
+    assert not panes.is_blinking  # with whom?
+    panes.set_layout("2x2")
+    settle()
+    panes.activate(3)
+    panes.toggle_blinking()
+    seen = [panes.visible]
+    for _ in range(2):
+        with qtbot.waitSignal(panes.active_changed):
+            pass
+        seen.append(panes.visible)
+    assert seen == [(panes.shown[3],), (panes.shown[0],), (panes.shown[3],)]
+    panes.toggle_blinking()
+    assert panes.visible == panes.shown
+    assert panes.active_index == 3
+    panes.toggle_blinking()
+    panes.activate(1)
+    assert not panes.is_blinking
+    assert panes.active_index == 1
+
+
+def test_the_look_of_a_pane_is_copied_to_all_but_their_classes_stay(panes, settle):
+    panes.set_layout("1x2")
+    settle()
+    panes.shown[1].set_overlay(target=0, against=None)
+    panes.active.set_overlay(target=1, against=0, opacity=0.3, threshold=0.5, sign="negative")
+    panes.copy_overlay()
+    copied = panes.shown[1].overlay
+    assert (copied.opacity, copied.threshold, copied.sign) == (0.3, 0.5, "negative")
+    assert (copied.target, copied.against) == (0, None)
+
+
+def test_a_pinned_pane_keeps_its_case_and_window_and_asks_about_it(opened, panes, settle):
+    panes.set_layout("1x2")
+    settle()
+    pane, path = panes.shown[1], opened.film.image.source
+    panes.toggle_pinned(pane)
+    settle()
+    assert panes.is_pinned(pane)
+    window = pane.film.window
+    shown = pane.explanation
+    opened.step(1)
+    opened.film.toggle_inverted()
+    settle()
+    assert opened.film.image.source != path
+    assert (pane.film.image.source, pane.film.window, pane.film.inverted) == (path, window, False)
+    assert pane.explanation is shown
+    opened.model.network.asked.clear()
+    pane.set_method("rise")
+    settle()
+    assert pane.explanation.method == "rise"
+    panes.toggle_pinned(pane)
+    settle()
+    assert pane.film is opened.film
+    assert pane.explanation is not None
+
+
+def test_a_pane_that_goes_out_of_view_follows_the_worklist_again(panes, settle):
+    panes.set_layout("1x2")
+    settle()
+    panes.toggle_pinned(panes.shown[1])
+    settle()
+    panes.set_layout("1x1")
+    assert not panes.is_pinned(panes.made[1])
