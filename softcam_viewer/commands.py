@@ -70,6 +70,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("swap_panes", "Swap with the next pane", "Compare", ("Alt+S",), "pane"),
     Command("blink", "Blink between this pane and the next", "Compare", ("B",), "pane"),
     Command("copy_overlay", "Show all panes' maps as this one's", "Compare", ("Alt+C",), "pane"),
+    Command("share_scale", "One scale for all panes of a unit", "Compare", ("Alt+E",), "pane"),
     Command("pin_case", "Keep this case in the pane, or follow the worklist", "Compare", ("K",), "image"),
     Command("choose_method", "Choose the method of the pane", "Compare", ("M",), "model", separated=True),
     Command("choose_class", "Choose the class of the pane", "Compare", ("C",), "model"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -24,6 +25,8 @@ RELATIVE_UNIT = "% of max"
 LEAST_LIMIT, LEAST_RELATIVE = 1e-6, 1e-30
 THRESHOLD_STEP = 0.02
 
+Style = Literal["both", "fill", "contour"]
+
 
 @dataclass(frozen=True, slots=True)
 class OverlaySettings:
@@ -42,8 +45,8 @@ class OverlaySettings:
     colormap : str
         A name of COLORMAPS, or "" for the default of the map's kind.
     sign : {"both", "positive", "negative"}
-    contour : bool
-        Outline what is above the threshold.
+    style : {"both", "fill", "contour"}
+        Colour what is above the threshold, outline it, or both.
     smooth : bool
         Average maps of single pixels over their neighbourhood.
     visible : bool
@@ -55,7 +58,7 @@ class OverlaySettings:
     opacity: float = 0.6
     colormap: str = ""
     sign: Sign = "both"
-    contour: bool = True
+    style: Style = "both"
     smooth: bool = True
     visible: bool = True
 
@@ -74,7 +77,11 @@ class OverlayMap:
     index : ndarray, (h, w) uint8
         `values` from ``-limit`` (0) to ``limit`` (255); unsigned maps from 0 to ``limit``.
     limit : float
-        End of the scale, above 0.
+        Largest value there is, above 0.
+    scale : float
+        End of the scale of colours and threshold, not below `limit`.
+    is_shared : bool
+        True where the scale is that of several panes.
     signed : bool
     unit : str
         What the numbers are: "logit", "Δ log-odds" or "% of max", for instance.
@@ -96,6 +103,7 @@ class OverlayMap:
     shares: npt.NDArray[np.float64] | None
     index: npt.NDArray[np.uint8]
     limit: float
+    scale: float
     signed: bool
     unit: str
     is_relative: bool
@@ -104,6 +112,7 @@ class OverlayMap:
     grid: npt.NDArray[np.float32]
     is_of_pixels: bool
     smoothed: float
+    is_shared: bool = False
 
     @property
     def has_regions(self) -> bool:
@@ -114,6 +123,11 @@ class OverlayMap:
     def factor(self) -> float:
         """What values are multiplied with before people read them."""
         return 100 / self.limit if self.is_relative else 1.0
+
+    @property
+    def scale_key(self) -> tuple[str, bool] | None:
+        """Maps with the same key can share a scale; None where the numbers mean something within the map alone."""
+        return None if self.is_relative else (self.unit, self.signed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +185,7 @@ def make_overlay_map(explanation: Explanation, target: int, against: Against, *,
         shares=raster.shares(grid) if explanation.is_evidence else None,
         index=np.clip(np.rint(position), 0, 255).astype(np.uint8),
         limit=limit,
+        scale=limit,
         signed=signed,
         unit=RELATIVE_UNIT if is_relative else unit_of(explanation, against),
         is_relative=is_relative,
@@ -218,17 +233,20 @@ def scale_values(*, signed: bool) -> npt.NDArray[np.float64]:
     return (steps - MIDDLE) / MIDDLE if signed else steps / 255
 
 
-def lookup_table(settings: OverlaySettings, *, signed: bool) -> npt.NDArray[np.uint8]:
+def lookup_table(overlay: OverlayMap, settings: OverlaySettings) -> npt.NDArray[np.uint8]:
     """Colour and opacity of each index, (256, 4) uint8 RGBA: exactly 256 entries, the fast path of the canvas."""
-    values = scale_values(signed=signed)
+    values = scale_values(signed=overlay.signed) * (overlay.limit / overlay.scale)
     shown = np.abs(values) >= settings.threshold
-    if signed and settings.sign == "positive":
+    if overlay.signed and settings.sign == "positive":
         shown &= values > 0
-    elif signed and settings.sign == "negative":
+    elif overlay.signed and settings.sign == "negative":
         shown &= values < 0
     # Weak evidence is fainter, so that the film stays readable under a wide region.
-    alpha = 255 * settings.opacity * (0.45 + 0.55 * np.abs(values)) * shown * settings.visible
-    return np.column_stack((color_table(settings, signed=signed), np.rint(alpha).astype(np.uint8)))
+    is_drawn = settings.visible and (settings.style != "contour" or not overlay.has_regions)
+    alpha = 255 * settings.opacity * (0.45 + 0.55 * np.abs(values)) * shown * is_drawn
+    places = np.rint(MIDDLE + values * MIDDLE if overlay.signed else values * 255).astype(np.intp)
+    colors = color_table(settings, signed=overlay.signed)[places]
+    return np.column_stack((colors, np.rint(alpha).astype(np.uint8)))
 
 
 def ledger(overlay: OverlayMap, threshold: float) -> tuple[LedgerLine, ...]:
@@ -248,7 +266,7 @@ def ledger(overlay: OverlayMap, threshold: float) -> tuple[LedgerLine, ...]:
     if overlay.shares is None:
         raise ValueError("a map that does not add up to the prediction has no ledger")
     values = overlay.values
-    level = values.dtype.type(threshold * overlay.limit)  # as numpy compares: a level that rounds to 0 is 0
+    level = values.dtype.type(threshold * overlay.scale)  # as numpy compares: a level that rounds to 0 is 0
     above, below = values >= level, values <= -level
     if level == 0:
         below &= values < 0

@@ -117,6 +117,16 @@ class PaneState(QObject):
             against = target if count == 2 else None
         self.set_overlay(target=following, against=against)
 
+    def share_scale(self, limit: float | None) -> None:
+        """End the scale at a value that other panes end theirs at too, or at the map's own largest."""
+        overlay = self.overlay_map
+        if overlay is None:
+            return
+        scale, is_shared = (overlay.limit, False) if limit is None else (limit, True)
+        if (scale, is_shared) != (overlay.scale, overlay.is_shared):
+            self.overlay_map = replace(overlay, scale=scale, is_shared=is_shared)
+            self.overlay_changed.emit()
+
     # What comes of it
 
     def clear(self, *, stopped: bool = False, error: str = "") -> None:

@@ -56,6 +56,7 @@ class Panes(QObject):
         self._blinking = (0, 0)
         self.layout = "1x1"
         self.is_maximised = False
+        self.shares_scale = False
         self._blink = QTimer(self, interval=BLINK_MS)
         self._blink.timeout.connect(self._on_blink)
         self.methods: dict[str, Method] = {}
@@ -194,6 +195,8 @@ class Panes(QObject):
         pane.wanted.connect(partial(self._ask, pane))
         pane.explained.connect(partial(self._pass_on, pane, self.explanation_changed.emit))
         pane.overlay_changed.connect(partial(self._pass_on, pane, self.overlay_changed.emit))
+        pane.explained.connect(self._update_scales)
+        pane.overlay_changed.connect(self._update_scales)
         self._made.append(pane)
         return pane
 
@@ -214,6 +217,23 @@ class Panes(QObject):
         families = {method.family for method in shown}
         new = [method for method in free if method.family not in families]
         return (new or free)[0].name if free else self.active.method
+
+    def share_scale(self, *, on: bool) -> None:
+        """Give all maps of the same unit one scale, so that equal colours are equal numbers; or each its own."""
+        self.shares_scale = on
+        self._update_scales()
+        self.overlay_changed.emit()
+
+    def _update_scales(self) -> None:
+        limits: dict[object, list[float]] = {}
+        for pane in self.shown:
+            if pane.overlay_map is not None:
+                limits.setdefault(pane.overlay_map.scale_key, []).append(pane.overlay_map.limit)
+        for pane in self.shown:
+            if pane.overlay_map is not None:
+                key = pane.overlay_map.scale_key
+                is_shared = self.shares_scale and key is not None and len(limits[key]) > 1
+                pane.share_scale(max(limits[key]) if is_shared else None)
 
     # What they show
 

@@ -11,6 +11,9 @@ from softcam_viewer.model.layouts import LAYOUTS
 from softcam_viewer.model.methods import name_of
 from softcam_viewer.model.session import Session
 
+CHECKED = ("share_scale", "maximise", "blink", "pin_case")
+"""Commands that are on or off."""
+
 
 class Actions:
     """One action for each command.
@@ -31,7 +34,7 @@ class Actions:
             action = QAction(command.title, window)
             action.setShortcuts([QKeySequence(key) for key in command.keys])
             action.triggered.connect(lambda _checked=False, run=handlers[command.name]: run())
-            action.setCheckable(command.name.startswith("layout_"))
+            action.setCheckable(command.name in CHECKED or command.name.startswith("layout_"))
             if "Tab" in command.keys:
                 # Only on the image: elsewhere Tab goes from control to control.
                 action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
@@ -75,5 +78,8 @@ class Actions:
         self._actions["window_4"].setEnabled(len(presets) > 1)
         for number in range(1, 5):
             self._actions[f"pane_{number}"].setEnabled(1 < len(panes.shown) >= number)
+        is_on = (panes.shares_scale, panes.is_maximised, panes.is_blinking, panes.is_pinned(pane))
+        for name, on in zip(CHECKED, is_on, strict=True):
+            self._actions[name].setChecked(on)
         for name in LAYOUTS:
             self._actions[f"layout_{name}"].setChecked(name == panes.layout)

@@ -165,6 +165,7 @@ class MainWindow(QMainWindow):
             "swap_panes": lambda: panes.swap(panes.active_index, (panes.active_index + 1) % len(panes.shown)),
             "blink": panes.toggle_blinking,
             "copy_overlay": panes.copy_overlay,
+            "share_scale": lambda: panes.share_scale(on=not panes.shares_scale),
             "pin_case": lambda: panes.toggle_pinned(panes.active),
             "choose_method": lambda: grid.active.header.method.showPopup(),
             "choose_class": lambda: grid.active.header.target.showPopup(),

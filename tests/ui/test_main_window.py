@@ -75,7 +75,7 @@ def test_moving_the_threshold_slider_changes_the_pixels_of_the_image_only_where_
 
 def test_opacity_zero_leaves_the_film_alone(opened, pixels):
     view = opened.window.grid.active.view
-    opened.session.panes.active.set_overlay(contour=False)
+    opened.session.panes.active.set_overlay(style="fill")
     opened.window.overlay.opacity.setValue(0)
     transparent = pixels(view)
     opened.session.panes.active.set_overlay(visible=False)
@@ -135,7 +135,7 @@ def test_a_cropped_image_has_its_analysed_area_outlined(viewer, folder, three_cl
     view = viewer.window.grid.active.view
     # The crop is the middle 48 of 64 pixels: nothing is drawn over the film beyond it.
     top, left, bottom, right = viewer.session.panes.active.explanation.geometry.analysed_box
-    viewer.session.panes.active.set_overlay(threshold=0.0, contour=False)
+    viewer.session.panes.active.set_overlay(threshold=0.0, style="fill")
     with_overlay = pixels(view)
     viewer.session.panes.active.set_overlay(visible=False)
     changed = np.argwhere(np.abs(with_overlay - pixels(view)).max(axis=2) > 2)

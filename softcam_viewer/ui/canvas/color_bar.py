@@ -30,6 +30,11 @@ def signed_number(value: float, decimals: int) -> str:
     return "0" if float(text) == 0 else text.replace("-", "−")
 
 
+def scale_text(overlay: OverlayMap) -> str:
+    """Whose the scale is."""
+    return "shared scale" if overlay.is_shared else "own scale"
+
+
 class ColorBar(QWidget):
     """Scale of a map with its unit, ends and threshold; grey where there is no map."""
 
@@ -44,7 +49,7 @@ class ColorBar(QWidget):
         """Show the scale of a map."""
         self._map, self._settings = overlay, settings
         if overlay is not None:
-            limit = overlay.limit * overlay.factor
+            limit = overlay.scale * overlay.factor
             self.setAccessibleDescription(
                 f"{overlay.unit} from {-limit if overlay.signed else 0:.3g} to {limit:.3g}, "
                 f"threshold {settings.threshold * limit:.3g}"
@@ -79,7 +84,7 @@ class ColorBar(QWidget):
         painter.drawRect(bar)
 
         painter.setPen(QColor(theme.text))
-        limit = self._map.limit * self._map.factor
+        limit = self._map.scale * self._map.factor
         decimals = decimals_for(limit / 2)
         for share in TICKS_SIGNED if self._map.signed else TICKS_UNSIGNED:
             y = self.position_of(share)
@@ -97,10 +102,10 @@ class ColorBar(QWidget):
         painter.setPen(QColor(theme.muted))
         caption = QRectF(0, bar.bottom() + 12, self.width(), 48)
         centred = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
-        painter.drawText(caption, centred, f"{self._map.unit}\nown scale")
+        painter.drawText(caption, centred, f"{self._map.unit}\n{scale_text(self._map)}")
 
     def _number(self, value: float, decimals: int) -> str:
-        if self._map is not None and self._map.limit * self._map.factor < LEAST_PLAIN:
+        if self._map is not None and self._map.scale * self._map.factor < LEAST_PLAIN:
             return f"{value:+.0e}".replace("-", "−") if value else "0"
         if self._map is not None and not self._map.signed:
             return f"{value:.{decimals}f}"

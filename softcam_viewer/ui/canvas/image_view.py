@@ -145,14 +145,14 @@ class ImageView(pg.GraphicsView):
         """Apply threshold, opacity, colours and sign to the map that is shown."""
         if self._map is None:
             return
-        self._overlay.setLookupTable(lookup_table(settings, signed=self._map.signed))
+        self._overlay.setLookupTable(lookup_table(self._map, settings))
         self._contour.setPath(self._trace(settings))
 
     def _trace(self, settings: OverlaySettings) -> QPainterPath:
         path = QPainterPath()
-        if self._map is None or not (settings.contour and settings.visible and self._map.has_regions):
+        if self._map is None or settings.style == "fill" or not (settings.visible and self._map.has_regions):
             return path
-        level = settings.threshold * self._map.limit
+        level = settings.threshold * self._map.scale
         if level <= 0:
             return path
         # A rim just below the threshold closes regions that touch the border.

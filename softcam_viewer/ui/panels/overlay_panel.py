@@ -6,12 +6,14 @@ from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QSlider, QWidget
 
 from softcam_core.export.colormaps import COLORMAPS
-from softcam_viewer.model.overlay import OverlayMap, OverlaySettings
+from softcam_viewer.model.overlay import OverlayMap, OverlaySettings, Style
 from softcam_viewer.model.session import Session
+from softcam_viewer.ui.canvas.color_bar import scale_text
 from softcam_viewer.ui.panels.section import Section
 from softcam_viewer.ui.selectors import can_be_rest
 
 SLIDER_STEPS = 500
+STYLES: tuple[tuple[Style, str], ...] = (("both", "Fill and contour"), ("fill", "Fill"), ("contour", "Contour"))
 SIGNS = (("both", "For and against"), ("positive", "Only for"), ("negative", "Only against"))
 
 
@@ -27,7 +29,11 @@ class OverlayPanel(Section):
             self._sign.addItem(text, key)
         self.threshold, self._threshold_value = self._slider("Threshold")
         self.opacity, self._opacity_value = self._slider("Opacity")
-        self._contour, self._visible = QCheckBox("Contour"), QCheckBox("Show overlay")
+        self._style = self._combo("Colours, outline or both")
+        for key, text in STYLES:
+            self._style.addItem(text, key)
+        self._visible, self._shared = QCheckBox("Show overlay"), QCheckBox("Shared scale")
+        self._shared.setToolTip("Panes whose maps have the same unit end their scales at the same value")
         self._smooth = QCheckBox("Smooth single pixels")
         self._smooth.setToolTip("Average over the neighbourhood; numbers then are of the average too")
 
@@ -35,13 +41,15 @@ class OverlayPanel(Section):
         grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(8)
         grid.setColumnStretch(1, 1)
-        for row, (name, widget) in enumerate(
-            (("Class", self._target), ("Against", self._against), ("Colours", self._colormap), ("Sign", self._sign))
-        ):
+        choices = (
+            *(("Class", self._target), ("Against", self._against), ("Colours", self._colormap)),
+            *(("Style", self._style), ("Sign", self._sign)),
+        )
+        for row, (name, widget) in enumerate(choices):
             grid.addWidget(QLabel(name), row, 0)
             grid.addWidget(widget, row, 1, 1, 2)
         for row, (name, slider, value) in enumerate(
-            (("Threshold", self.threshold, self._threshold_value), ("Opacity", self.opacity, self._opacity_value)), 4
+            (("Threshold", self.threshold, self._threshold_value), ("Opacity", self.opacity, self._opacity_value)), 5
         ):
             grid.addWidget(QLabel(name), row, 0)
             grid.addWidget(slider, row, 1)
@@ -49,7 +57,7 @@ class OverlayPanel(Section):
         self.content.addLayout(grid)
         checks = QHBoxLayout()
         checks.addWidget(self._visible)
-        checks.addWidget(self._contour)
+        checks.addWidget(self._shared)
         checks.addStretch()
         self.content.addLayout(checks)
         self.content.addWidget(self._smooth)
@@ -60,7 +68,8 @@ class OverlayPanel(Section):
         self._sign.activated.connect(lambda: self._set(sign=self._sign.currentData()))
         self.threshold.valueChanged.connect(lambda value: self._set(threshold=value / SLIDER_STEPS))
         self.opacity.valueChanged.connect(lambda value: self._set(opacity=value / SLIDER_STEPS))
-        self._contour.toggled.connect(lambda on: self._set(contour=on))
+        self._style.activated.connect(lambda: self._set(style=self._style.currentData()))
+        self._shared.toggled.connect(lambda on: session.panes.share_scale(on=on))
         self._smooth.toggled.connect(lambda on: self._set(smooth=on))
         self._visible.toggled.connect(lambda on: self._set(visible=on))
         for signal in (session.panes.explanation_changed, session.panes.overlay_changed, session.panes.layout_changed):
@@ -107,7 +116,8 @@ class OverlayPanel(Section):
         # Also while the map is being computed, and where it cannot be: another class may be wanted.
         self.setEnabled(is_chosen and self._session.film.image is not None)
         widgets = (self._target, self._against, self._colormap, self._sign, self.threshold, self.opacity)
-        blockers = [QSignalBlocker(widget) for widget in (*widgets, self._contour, self._smooth, self._visible)]
+        checks = (self._style, self._smooth, self._visible, self._shared)
+        blockers = [QSignalBlocker(widget) for widget in (*widgets, *checks)]
         if is_chosen:
             assert pane.model is not None
             names = pane.model.card.class_names
@@ -126,16 +136,20 @@ class OverlayPanel(Section):
         self.threshold.setValue(round(settings.threshold * SLIDER_STEPS))
         self.opacity.setValue(round(settings.opacity * SLIDER_STEPS))
         can_outline = overlay is None or overlay.has_regions
-        self._contour.setEnabled(can_outline)
-        self._contour.setToolTip("" if can_outline else "A map of single pixels has no regions to outline")
-        self._contour.setChecked(settings.contour and can_outline)
+        self._style.setEnabled(can_outline)
+        self._style.setToolTip(
+            "Colours, outline or both" if can_outline else "A map of single pixels has no regions to outline"
+        )
+        self._style.setCurrentIndex([key for key, _ in STYLES].index(settings.style if can_outline else "fill"))
+        self._shared.setVisible(len(panes.shown) > 1)
+        self._shared.setChecked(panes.shares_scale)
         self._smooth.setVisible(overlay is not None and overlay.is_of_pixels)
         self._smooth.setChecked(settings.smooth)
         self._visible.setChecked(settings.visible)
         self._threshold_value.setText(threshold_text(overlay, settings) if overlay else "")
         self._opacity_value.setText(f"{settings.opacity:.0%}".replace("%", " %"))
         parts = [f"pane {panes.active_index + 1}"] if len(panes.shown) > 1 else []
-        self.remark.setText(", ".join([*parts, overlay.unit, "own scale"]) if overlay else "".join(parts))
+        self.remark.setText(", ".join([*parts, overlay.unit, scale_text(overlay)]) if overlay else "".join(parts))
         del blockers
 
     @staticmethod
@@ -152,4 +166,4 @@ def threshold_text(overlay: OverlayMap, settings: OverlaySettings) -> str:
     mark = "±" if overlay.signed and settings.sign == "both" else ""
     if overlay.is_relative:
         return f"{mark}{settings.threshold:.0%}".replace("%", " %")
-    return f"{mark}{settings.threshold * overlay.limit:.3g}".replace("-", "−")
+    return f"{mark}{settings.threshold * overlay.scale:.3g}".replace("-", "−")

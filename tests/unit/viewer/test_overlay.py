@@ -17,6 +17,7 @@ from softcam_core.models.card import ModelCard
 from softcam_core.models.receptive_field import ReceptiveField
 from softcam_viewer.model.overlay import (
     OVERLAY_SIDE,
+    OverlayMap,
     OverlaySettings,
     color_table,
     ledger,
@@ -79,11 +80,18 @@ def test_an_index_stands_for_its_value_within_half_a_step(grid):
     assert max(overlay.values.shape) <= OVERLAY_SIDE
 
 
+def map_of(*, signed: bool) -> OverlayMap:
+    """From -2 or 0 to 2."""
+    return make_overlay_map(
+        explanation_of(np.linspace(-2 if signed else 0, 2, 16).reshape(1, 4, 4).repeat(2, 0)), 0, None
+    )
+
+
 def test_an_all_negative_map_is_drawn_as_evidence_against():
     grid = -np.ones((2, 4, 4)) * np.arange(1, 5)
     overlay = make_overlay_map(explanation_of(grid), 0, None)
     assert overlay.signed
-    table = lookup_table(OverlaySettings(threshold=0.3), signed=True)
+    table = lookup_table(overlay, OverlaySettings(threshold=0.3))
     assert (table[overlay.index][..., 3] > 0).mean() > 0.5
     blue, red = table[overlay.index][..., 2].astype(int), table[overlay.index][..., 0].astype(int)
     assert (blue >= red).all()
@@ -94,7 +102,7 @@ def test_a_map_without_negative_values_gets_a_sequential_scale_from_zero():
     assert not overlay.signed
     table = color_table(OverlaySettings(), signed=False).astype(int).sum(axis=1)
     assert (np.diff(table) >= 0).all()
-    assert lookup_table(OverlaySettings(threshold=0.5), signed=False)[:127, 3].max() == 0
+    assert lookup_table(overlay, OverlaySettings(threshold=0.5))[:127, 3].max() == 0
 
 
 def test_a_map_of_zeros_is_drawn_without_dividing_by_zero():
@@ -108,7 +116,7 @@ def test_a_map_of_zeros_is_drawn_without_dividing_by_zero():
 @pytest.mark.parametrize("name", ["", "blue-orange", "teal-magenta", "amber", "violet-gold", "no such map"])
 def test_lookup_tables_have_256_entries_and_hide_what_is_below_the_threshold(signed, name):
     settings = OverlaySettings(threshold=0.4, opacity=0.8, colormap=name)
-    table = lookup_table(settings, signed=signed)
+    table = lookup_table(map_of(signed=signed), settings)
     assert table.shape == (256, 4)
     assert table.dtype == np.uint8
     below = np.abs(scale_values(signed=signed)) < 0.4
@@ -117,10 +125,32 @@ def test_lookup_tables_have_256_entries_and_hide_what_is_below_the_threshold(sig
     assert table[:, 3].max() <= 255 * 0.8 + 1
 
 
+@pytest.mark.parametrize("signed", [True, False])
+def test_on_a_shared_scale_equal_numbers_have_equal_colours_and_meet_one_threshold(signed):
+    small = map_of(signed=signed)
+    large = replace(small, limit=small.limit * 4, scale=small.limit * 4)
+    shared = replace(small, scale=large.scale, is_shared=True)
+    settings = OverlaySettings(threshold=0.2)
+    own, other = lookup_table(large, settings), lookup_table(shared, settings)
+    numbers = scale_values(signed=signed)
+    for index, number in enumerate(numbers * small.limit):
+        nearest = int(np.abs(numbers * large.limit - number).argmin())
+        assert np.abs(other[index, :3].astype(int) - own[nearest, :3]).max() <= 4
+        assert (other[index, 3] > 0) == (abs(number) >= 0.2 * large.scale)
+
+
+def test_an_outline_leaves_the_image_unobscured_where_there_are_regions():
+    signed = map_of(signed=True)
+    assert not lookup_table(signed, OverlaySettings(style="contour"))[:, 3].any()
+    assert lookup_table(signed, OverlaySettings(style="fill"))[:, 3].any()
+    pixels = replace(signed, is_of_pixels=True)
+    assert lookup_table(pixels, OverlaySettings(style="contour"))[:, 3].any()
+
+
 def test_the_sign_chooses_which_evidence_is_drawn():
     values = scale_values(signed=True)
     for sign, hidden in (("positive", values < 0), ("negative", values > 0)):
-        table = lookup_table(OverlaySettings(threshold=0, sign=sign), signed=True)
+        table = lookup_table(map_of(signed=True), OverlaySettings(threshold=0, sign=sign))
         assert (table[hidden, 3] == 0).all()
         assert (table[~hidden, 3] > 0).all()
 
@@ -214,7 +244,7 @@ def test_values_that_are_no_numbers_are_left_out_and_the_rest_is_drawn():
 
 
 def test_a_sign_that_was_chosen_for_a_signed_map_does_not_blank_an_unsigned_one():
-    table = lookup_table(OverlaySettings(sign="negative", threshold=0.2), signed=False)
+    table = lookup_table(map_of(signed=False), OverlaySettings(sign="negative", threshold=0.2))
     assert (table[128:, 3] > 0).all()
 
 

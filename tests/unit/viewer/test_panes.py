@@ -353,3 +353,24 @@ def test_a_pane_that_goes_out_of_view_follows_the_worklist_again(panes, settle):
     settle()
     panes.set_layout("1x1")
     assert not panes.is_pinned(panes.made[1])
+
+
+def test_panes_of_one_unit_share_a_scale_and_others_keep_theirs(panes, settle):
+    panes.set_layout("2x2")
+    for pane, method in zip(panes.shown, ("evidence", "evidence", "cam", "random"), strict=True):
+        pane.set_method(method)
+    settle()
+    first, second, cam, _ = panes.shown
+    first.set_overlay(target=2, against=None)
+    second.set_overlay(target=0, against=None)
+    own = first.overlay_map.limit, second.overlay_map.limit
+    assert own[0] > own[1]
+    panes.share_scale(on=True)
+    assert (first.overlay_map.scale, second.overlay_map.scale) == (own[0], own[0])
+    assert first.overlay_map.is_shared
+    assert not cam.overlay_map.is_shared  # in percent of its own largest value
+    first.set_overlay(target=1)
+    assert second.overlay_map.scale == first.overlay_map.limit < own[0]
+    panes.share_scale(on=False)
+    assert second.overlay_map.scale == own[1]
+    assert not first.overlay_map.is_shared
