@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from softcam_core.errors import BorderError, SettingsError
+from softcam_core.export.case_files import DEFAULT_FORMATS, FORMATS, CaseFiles
+from softcam_core.export.colormaps import COLORMAPS
 
 if TYPE_CHECKING:
     from softcam_core.explainers.base import Explainer
     from softcam_core.explainers.explanation import Explanation
-    from softcam_core.imaging.image import MedicalImage
     from softcam_core.models.card import ModelCard
     from softcam_core.models.classifier import Classifier
     from softcam_core.models.softcam import SoftCAM
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 _DESCRIPTION = """
 Write for each image NAME_overlay.png (the evidence over the image, with a colour bar) and NAME_evidence.npz (the
 evidence as numbers), and for all of them scores.csv. Other methods write NAME_METHOD_overlay.png and NAME_METHOD.npz
-beside them; they explain the model's black-box twin, or a black box of its own. An image that cannot be read is
-reported and left out; the exit code is then 2.
+beside them; they explain the model's black-box twin, or a black box of its own. --format chooses other files. An image
+that cannot be read is reported and left out; the exit code is then 2.
 """
 _COSTS = {
     "forward": "one forward pass",
@@ -58,9 +59,24 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--black-box", type=Path, metavar="FILE", help="what other methods explain (default: the model's twin)"
     )
+    parser.add_argument(
+        "--format",
+        action="append",
+        dest="formats",
+        choices=FORMATS,
+        metavar="NAME",
+        help="what to write, can be given several times (default: overlay and npz): "
+        + "; ".join(f"{name}: {what}" for name, what in FORMATS.items()),
+    )
+    parser.add_argument(
+        "--keep-identity",
+        action="store_true",
+        help="write DICOM files into the image's study, with its patient (default: without identity, beside a copy of "
+        "the image, NAME_image.dcm)",
+    )
     parser.add_argument("--threshold", type=float, help="hide values nearer to zero (default: 20 %% of the largest)")
     parser.add_argument("--opacity", type=float, default=0.6, help="of the overlay, 0 to 1 (%(default)s)")
-    parser.add_argument("--colormap", metavar="NAME", help="blue-orange, teal-magenta, amber or violet-gold")
+    parser.add_argument("--colormap", metavar="NAME", help=", ".join(COLORMAPS))
     parser.add_argument("--frame", type=int, default=0, metavar="N", help="frame of multi-frame files, from 0")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
 
@@ -82,10 +98,12 @@ def run(args: argparse.Namespace) -> int:
     paths, failures = _find(args.images)
     _make_folder(args.out)
     names = output_names(paths)
+    formats = tuple(args.formats or DEFAULT_FORMATS)
+    output = CaseFiles(args.out, formats, args.keep_identity, args.threshold, args.opacity, args.colormap)
     rows = []
     for path, name in zip(paths, names, strict=True):
         try:
-            explanation = _explain(model, explained, path, name, args)
+            explanation = _explain(model, explained, path, name, output, args)
         except BorderError as error:
             print(f"softcam: error: {error}", file=sys.stderr)
             failures += 1
@@ -155,6 +173,7 @@ def _explain(
     explained: Sequence[tuple[Classifier, Explainer]],
     path: Path,
     name: str,
+    output: CaseFiles,
     args: argparse.Namespace,
 ) -> Explanation:
     """Explain an image with the model's evidence, which is given back, and with all other methods."""
@@ -164,38 +183,15 @@ def _explain(
     image = read_image(path, frame=args.frame)
     evidence = explain(model, image)
     view = _view(evidence, args.target, args.against)
-    _save(image, evidence, view, args, f"{name}_overlay.png", f"{name}_evidence.npz")
+    source = output.source(image, name)
+    if lack := output.write(image, evidence, view, source, name):
+        print(f"softcam: warning: {lack}", file=sys.stderr)
     for network, explainer in explained:
         explanation = explain(network, image, explainer, [evidence.target(*view)])
-        stem = f"{name}_{explainer.about.name}"
-        _save(image, explanation, view, args, f"{stem}_overlay.png", f"{stem}.npz")
+        output.write(image, explanation, view, source, f"{name}_{explainer.about.name}")
         if warning := explanation.warning(*view):
             print(f"softcam: warning: {path.name}: {explainer.about.title}: {warning}", file=sys.stderr)
     return evidence
-
-
-def _save(
-    image: MedicalImage,
-    explanation: Explanation,
-    view: tuple[int, int | None],
-    args: argparse.Namespace,
-    overlay: str,
-    numbers: str,
-) -> None:
-    from softcam_core.export.arrays import save_explanation
-    from softcam_core.export.overlay import render_overlay, save_picture
-
-    picture = render_overlay(
-        image,
-        explanation,
-        *view,
-        # A threshold is in logits; maps without units keep their own.
-        threshold=args.threshold if explanation.unit else None,
-        opacity=args.opacity,
-        colormap=args.colormap,
-    )
-    save_picture(args.out / overlay, picture)
-    save_explanation(args.out / numbers, explanation)
 
 
 class _ListMethods(argparse.Action):

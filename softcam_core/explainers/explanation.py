@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -48,6 +48,9 @@ class Explanation:
         One for each target, what is wrong with its map; empty for nothing.
     notes : tuple of str
         What should be known of all maps, sentences.
+    offset : ndarray, (K,) float32
+        For SoftCAM's evidence what the model says of each class where its features are zero, part of every value of
+        its map (`softcam_core.models.softcam.SoftCAM.offset`); 0 for other methods, and where it is not given.
     """
 
     about: About
@@ -64,6 +67,12 @@ class Explanation:
     device: str
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    offset: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+
+    def __post_init__(self) -> None:
+        """Give each class an offset."""
+        if not self.offset.size:
+            object.__setattr__(self, "offset", np.zeros(len(self.logits), dtype=np.float32))
 
     @property
     def is_evidence(self) -> bool:
@@ -137,6 +146,23 @@ class Explanation:
             return np.asarray(grid - rest, dtype=np.float32)
         assert wanted.against is not None
         return np.asarray(grid - self.grid[wanted.against], dtype=np.float32)
+
+    def offset_of(self, target: Class, against: Class | None = None) -> float:
+        """The part of `map_of` that is the same at every place and owed to none, in the map's unit.
+
+        Raises
+        ------
+        KeyError, IndexError
+            See `index`.
+        """
+        wanted = self.target(target, against)
+        offsets = self.offset.astype(np.float64)
+        own = offsets[wanted.of]
+        if wanted.against is None:
+            return float(own)
+        if wanted.against == "rest":
+            return float(own - (offsets.sum() - own) / (len(offsets) - 1))
+        return float(own - offsets[wanted.against])
 
     def warning(self, target: Class, against: Class | None = None) -> str:
         """What is wrong with the map of a target, a sentence; empty for nothing."""

@@ -33,7 +33,7 @@ from softcam_core.explainers.watch import UNWATCHED, Watch
 from softcam_core.imaging.image import MedicalImage
 from softcam_core.models.classifier import Classifier
 from softcam_core.models.modes import evaluating
-from softcam_core.models.softcam import ALWAYS_LARGE_ENOUGH
+from softcam_core.models.softcam import ALWAYS_LARGE_ENOUGH, SoftCAM
 
 METHODS: dict[str, type[Explainer]] = {
     method.about.name: method
@@ -169,6 +169,9 @@ def explain(
         raise SettingsError(image.source, reason, advice) from error
     # The means of all evidence maps are the logits; another forward pass would say the same.
     scores = maps.values[0].mean((1, 2)) if logits is None else logits[0]
+    offset = np.zeros(len(scores), dtype=np.float32)
+    if isinstance(model, SoftCAM) and maps.scale == "mean":
+        offset = model.offset.float().cpu().numpy()
     return Explanation(
         about=explainer.about,
         method=str(explainer),
@@ -184,6 +187,7 @@ def explain(
         device=describe_device(model.device),
         warnings=tuple(maps.warning(0, t) for t in range(len(chosen))),
         notes=maps.notes,
+        offset=offset,
     )
 
 

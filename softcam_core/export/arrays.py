@@ -16,11 +16,11 @@ def save_explanation(path: Path | str, explanation: Explanation) -> None:
     """Write an explanation as .npz, without pickled objects.
 
     The archive holds ``grid`` (T, h, w), ``targets`` (T,) in words, ``scale`` and ``unit`` (see
-    `softcam_core.explainers.base.Maps`), ``logits`` and ``probabilities`` (K,), ``class_names`` (K,), the geometry
-    (``image_size``, ``resized``, ``origin``, ``input_size``, ``lattice_first``, ``lattice_stride``: pairs of rows and
-    columns in pixels, the fields of `Geometry` and `Lattice`; NaN where there is no lattice; ``field``: top, left,
-    bottom and right of what was resized), ``method``, ``model`` and ``notice``. A file that is there is replaced as a
-    whole.
+    `softcam_core.explainers.base.Maps`), ``logits``, ``probabilities``, ``class_names`` and
+    ``offset`` (K,), the geometry (``image_size``, ``resized``, ``origin``, ``input_size``, ``lattice_first``,
+    ``lattice_stride``: pairs of rows and columns in pixels, the fields of `Geometry` and `Lattice`; NaN where there is
+    no lattice; ``field``: top, left, bottom and right of what was resized), ``method``, ``model`` and ``notice``. A
+    file that is there is replaced as a whole.
 
     Parameters
     ----------
@@ -47,6 +47,7 @@ def save_explanation(path: Path | str, explanation: Explanation) -> None:
                 unit=np.array(explanation.unit),
                 logits=explanation.logits,
                 probabilities=explanation.probabilities,
+                offset=explanation.offset,
                 class_names=np.array(explanation.class_names, dtype=np.str_),
                 image_size=np.array(geometry.image_size),
                 field=np.array(geometry.extent),

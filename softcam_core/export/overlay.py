@@ -61,7 +61,8 @@ def render_overlay(
 ) -> npt.NDArray[np.uint8]:
     """Draw an explanation over its image, with a colour bar, what is shown, and the notice.
 
-    Nothing in the picture tells whose image it is, unless it is burnt into the pixels.
+    Of evidence what is above the offset is drawn (`softcam_core.ledger.regions`). Nothing in the picture tells whose
+    image it is, unless it is burnt into the pixels.
 
     Parameters
     ----------
@@ -103,14 +104,16 @@ def render_overlay(
     # The same transform from another sampling of the image: evidence is drawn at the displayed resolution.
     geometry = explanation.geometry.sampled((shown.height, shown.width))
     grid = explanation.map_of(target, against)
-    view = _view(geometry.on_image(grid), grid, threshold, opacity, colormap, sign, bool(against is not None))
+    offset = explanation.offset_of(target, against)
+    drawn = (grid - np.float64(offset)).astype(np.float32)
+    view = _view(geometry.on_image(drawn), drawn, threshold, opacity, colormap, sign, bool(against is not None))
     pixels = _blend(np.asarray(shown), view)
     picture = Image.fromarray(pixels)
     if geometry.is_cropped:
         top, left, bottom, right = (round(edge) for edge in geometry.analysed_box)
         box = (left, top, max(left, right - 1), max(top, bottom - 1))
         ImageDraw.Draw(picture).rectangle(box, outline=_OUTLINE, width=max(1, round(max(picture.size) / 512)))
-    text = _text(explanation, target, against, grid, sign, geometry.is_cropped)
+    text = _text(explanation, target, against, grid, offset, sign, geometry.is_cropped)
     return np.asarray(draw_panel(picture, view.scale, text))
 
 
@@ -179,6 +182,7 @@ def _text(
     target: Class,
     against: Class | None,
     grid: npt.NDArray[np.float32],
+    offset: float,
     sign: Sign,
     is_cropped: bool,
 ) -> PanelText:
@@ -189,6 +193,8 @@ def _text(
     facts = [("probability", f"{explanation.probabilities[index]:.3f}")]
     if is_evidence:
         facts.append((f"{unit} = mean of map", f"{float(grid.mean(dtype=np.float64)):+.3f}"))
+        if offset:
+            facts.append(("with the offset, not drawn", f"{offset:+.3f}"))
     notes = []
     if sign != "both":
         notes.append(f"only {sign} values shown")

@@ -301,6 +301,31 @@ class Geometry:
         rows, columns = (self._share_weights(axis, cells) for axis, cells in enumerate(grid.shape[-2:]))
         return np.asarray(rows @ np.asarray(grid, dtype=np.float64) @ columns.T)
 
+    def weights_of(self, mask: npt.NDArray[np.bool_ | np.floating[Any]], grid_size: tuple[int, int]) -> FloatArray:
+        """What a mask on the image takes of each cell's part of the mean: the adjoint of `shares`.
+
+        Parameters
+        ----------
+        mask : ndarray, (H, W)
+            How much of each image pixel, 0 to 1.
+        grid_size : (int, int)
+
+        Returns
+        -------
+        ndarray, (h, w) float64
+            ``(weights * grid).sum()`` is ``(mask * shares(grid)).sum()`` for every grid; 1 / (h w) in every cell for a
+            mask that is 1 everywhere.
+
+        Raises
+        ------
+        ValueError
+            For a mask that is not of the image's size.
+        """
+        if mask.shape != self.image_size:
+            raise ValueError(f"a mask of {mask.shape} pixels for an image of {self.image_size}")
+        rows, columns = (self._share_weights(axis, cells) for axis, cells in enumerate(grid_size))
+        return np.asarray(rows.T @ np.asarray(mask, dtype=np.float64) @ columns)
+
     def _share_weights(self, axis: int, cells: int) -> FloatArray:
         """What part of each cell falls to each image pixel along an axis, by n: (size, n); columns sum to 1/n."""
         edges = self._pixel_edges(axis, cells)

@@ -12,6 +12,7 @@ from softcam_core.models.card import ModelCard
 from softcam_core.models.classifier import Classifier
 from softcam_core.models.dilation import set_output_stride
 from softcam_core.models.families import Family, family_of
+from softcam_core.models.modes import evaluating
 
 ALWAYS_LARGE_ENOUGH = 96
 """Pixels a side that every architecture takes; below, strides may leave nothing, and torch raises RuntimeError."""
@@ -78,6 +79,17 @@ class SoftCAM(Classifier):
     def classify(self, features: Tensor) -> Tensor:
         """See `Classifier`."""
         return self.pool(self.head(features)).flatten(1)  # type: ignore[no-any-return]
+
+    @property
+    def offset(self) -> Tensor:
+        """What the head says of features that are zero everywhere, (K,): for a linear head its bias b.
+
+        It is the same at every place of every image, so no place has earned it (`softcam_core.ledger`).
+        """
+        channels = next(layer.in_channels for layer in self.head.modules() if isinstance(layer, nn.Conv2d))
+        with evaluating(self.head), torch.no_grad():
+            evidence: Tensor = self.head(torch.zeros(1, channels, 1, 1, device=self.device, dtype=self.dtype))
+        return evidence.flatten()
 
     def black_box_names(self) -> dict[str, str]:
         """Names of this model's parameters and buffers -> their names in the black box's state dict."""

@@ -343,3 +343,20 @@ def test_leading_axes_are_kept() -> None:
     grids_ = np.stack([random_grid((4, 4), i) for i in range(3)])
     for method in (geometry.on_image, geometry.shares):
         np.testing.assert_allclose(method(grids_), [method(g) for g in grids_], rtol=1e-5, atol=1e-6)
+
+
+@given(geometry=geometries, lattice=st.none() | lattices, shape=grids, seed=st.integers(0, 100))
+def test_what_a_mask_takes_of_the_cells_is_what_it_covers_of_the_shares(geometry, lattice, shape, seed) -> None:
+    placed, grid = replace(geometry, lattice=lattice), random_grid(shape, seed)
+    mask = np.random.default_rng(seed).random(geometry.image_size)
+    for each in (mask, mask > 0.7, np.ones_like(mask)):
+        weights = placed.weights_of(each, shape)
+        assert weights.shape == shape
+        assert (weights * grid).sum() == pytest.approx((each * placed.shares(grid)).sum(), abs=1e-9)
+    np.testing.assert_allclose(weights, 1 / grid.size, atol=1e-12)  # of everything
+    assert not placed.weights_of(np.zeros_like(mask), shape).any()
+
+
+def test_masks_of_another_image_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"a mask of \(30, 41\) pixels for an image of \(30, 40\)"):
+        Geometry.plan((30, 40), None).weights_of(np.zeros((30, 41)), (3, 4))

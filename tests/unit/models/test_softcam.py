@@ -110,3 +110,40 @@ def test_channels_last_and_compiled_networks_compute_the_same(architecture: str)
     for found in (last, compiled):
         torch.testing.assert_close(found.logits, expected.logits, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(found.maps, expected.maps, atol=1e-5, rtol=1e-5)
+
+
+def test_the_offset_of_a_linear_head_is_its_bias() -> None:
+    model = tiny()
+    assert torch.equal(model.offset, model.head.bias)
+    assert not model.offset.requires_grad
+    assert model.double().offset.dtype == torch.float64
+
+
+def test_a_head_without_bias_has_no_offset() -> None:
+    model = tiny()
+    model.head = nn.Conv2d(6, 3, 1, bias=False)
+    assert torch.equal(model.offset, torch.zeros(3))
+
+
+def test_the_offset_is_what_the_head_says_of_zero_features_anywhere_and_leaves_the_modes() -> None:
+    model = tiny()
+    torch.manual_seed(3)
+    # Layers after the first take dropout in training mode; the offset must not.
+    model.head = nn.Sequential(nn.Conv2d(6, 32, 1), nn.ReLU(), nn.Dropout2d(0.5), nn.Conv2d(32, 3, 1)).train()
+    model.head[3].eval()
+    hidden = model.head[0].bias.double().clamp(min=0)
+    expected = model.head[3].weight.double()[:, :, 0, 0] @ hidden + model.head[3].bias.double()
+    torch.testing.assert_close(model.offset.double(), expected.detach(), atol=1e-6, rtol=1e-6)
+    assert [part.training for part in model.head] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("architecture", ["squeezenet1_1", "convnext_tiny"])
+def test_heads_that_are_not_linear_have_offsets_too(architecture: str) -> None:
+    torch.manual_seed(0)
+    model = SoftCAM.from_card(card(architecture=architecture)).eval()
+    with torch.inference_mode():
+        channels = model.features(torch.zeros(1, 3, 64, 64)).shape[1]
+        expected = model.head(torch.zeros(1, channels, 2, 3))
+    for i in range(2):
+        for j in range(3):
+            torch.testing.assert_close(expected[0, :, i, j], model.offset)
