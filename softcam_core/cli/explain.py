@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from softcam_core.errors import BorderError, SettingsError
-from softcam_core.export.case_files import DEFAULT_FORMATS, FORMATS, CaseFiles
+from softcam_core.export.case_files import DEFAULT_FORMATS, FORMATS, CaseFiles, output_names
 from softcam_core.export.colormaps import COLORMAPS
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ _COSTS = {
     "hundreds": "hundreds of passes",
     "thousands": "thousands of passes",
 }
-# Cut off the names of outputs; other files' dots (DICOM UIDs have many) are part of the name.
-_SUFFIXES = {".dcm", ".dicom", ".dic", ".ima", ".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -117,24 +116,6 @@ def run(args: argparse.Namespace) -> int:
     return 2 if failures else 0
 
 
-def output_names(paths: Sequence[Path]) -> list[str]:
-    """Distinct names of outputs, one an image: the file's name without its suffix, numbered where it was taken.
-
-    Names that differ in case alone count as equal, since they do on some file systems.
-    """
-    names: list[str] = []
-    taken: set[str] = set()
-    for path in paths:
-        stem = path.stem if path.suffix.lower() in _SUFFIXES else path.name
-        name, number = stem, 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{stem}-{number}"
-        taken.add(name.casefold())
-        names.append(name)
-    return names
-
-
 def _find(inputs: Sequence[Path]) -> tuple[list[Path], int]:
     """All images, each once, and the number of inputs that gave none."""
     from softcam_core.imaging.readers import find_images
@@ -188,7 +169,9 @@ def _explain(
         print(f"softcam: warning: {lack}", file=sys.stderr)
     for network, explainer in explained:
         explanation = explain(network, image, explainer, [evidence.target(*view)])
-        output.write(image, explanation, view, source, f"{name}_{explainer.about.name}")
+        # A threshold is in logits; maps without units keep their own.
+        own = output if explanation.unit else replace(output, threshold=None)
+        own.write(image, explanation, view, source, f"{name}_{explainer.about.name}")
         if warning := explanation.warning(*view):
             print(f"softcam: warning: {path.name}: {explainer.about.title}: {warning}", file=sys.stderr)
     return evidence

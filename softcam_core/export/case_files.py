@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,8 @@ FORMATS = {
 }
 """Names, and what is written under which endings."""
 DEFAULT_FORMATS = ("overlay", "npz")
+# Cut off the names of outputs; other files' dots (DICOM UIDs have many) are part of the name.
+_SUFFIXES = {".dcm", ".dicom", ".dic", ".ima", ".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 _DICOM = {"seg", "parametric-map", "secondary-capture"}
 
 
@@ -44,7 +46,7 @@ class CaseFiles:
     keep_identity : bool
         For DICOM files: in the study of the image, with its patient.
     threshold : float or None
-        In the unit of evidence; None for a share of the largest value.
+        In the unit of the map; None for a share of the largest value.
     opacity : float
     colormap : str or None
     sign : {"both", "positive", "negative"}
@@ -174,8 +176,7 @@ class CaseFiles:
             image,
             explanation,
             *view,
-            # A threshold is in logits; maps without units keep their own.
-            threshold=self.threshold if explanation.unit else None,
+            threshold=self.threshold,
             opacity=self.opacity,
             colormap=self.colormap,
             sign=self.sign,
@@ -188,3 +189,21 @@ class CaseFiles:
 
             facts = facts_of(explanation, *view)
             write_secondary_capture(self.folder / f"{name}_overlay.dcm", source, picture, facts)
+
+
+def output_names(paths: Sequence[Path]) -> list[str]:
+    """Distinct names of outputs, one an image: the file's name without its suffix, numbered where it was taken.
+
+    Names that differ in case alone count as equal, since they do on some file systems.
+    """
+    names: list[str] = []
+    taken: set[str] = set()
+    for path in paths:
+        stem = path.stem if path.suffix.lower() in _SUFFIXES else path.name
+        name, number = stem, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{stem}-{number}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
