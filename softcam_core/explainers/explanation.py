@@ -164,6 +164,26 @@ class Explanation:
             return float(own - (offsets.sum() - own) / (len(offsets) - 1))
         return float(own - offsets[wanted.against])
 
+    def unit_of(self, target: Class, against: Class | None = None) -> str:
+        """What the numbers of a map are, in words; empty where they mean something within the map alone.
+
+        One class against another has log-odds where classes exclude each other, and a difference of logits elsewhere.
+        What changes when a place is covered begins with a delta.
+
+        Raises
+        ------
+        KeyError, IndexError
+            See `index`.
+        """
+        wanted = self.target(target, against)
+        if not self.unit:
+            return ""
+        unit = self.unit
+        if wanted.against is not None:
+            is_exact = self.card.task == "single_label" and wanted.against != "rest"
+            unit = "log-odds" if is_exact else f"{unit} difference"
+        return f"Δ {unit}" if self.scale == "change" else unit
+
     def warning(self, target: Class, against: Class | None = None) -> str:
         """What is wrong with the map of a target, a sentence; empty for nothing."""
         wanted = self.target(target, against)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from softcam_core.explainers.explanation import Explanation
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from softcam_core.imaging.image import MedicalImage
     from softcam_core.ledger.regions import Ledger
 
-View = tuple[int, int | None]
-"""A class, and the class that it is weighed against."""
+View = tuple[int, int | Literal["rest"] | None]
+"""A class, and what it is weighed against."""
 
 FORMATS = {
     "overlay": "picture with colour bar, _overlay.png",

@@ -19,7 +19,7 @@ class Facts:
     target : str
         The class in words: "A", or "A against B".
     unit : str
-        "logit", "log-odds", or "" for none.
+        See `Explanation.unit_of`.
     method, method_title : str
         As commands take it, and as people read it.
     model, model_sha256 : str
@@ -58,7 +58,7 @@ def facts_of(explanation: Explanation, target: Class, against: Class | None = No
     shown = explanation.target(target, against)
     return Facts(
         target=shown.title(explanation.class_names),
-        unit="log-odds" if explanation.unit and shown.against is not None else explanation.unit,
+        unit=explanation.unit_of(target, against).replace("Δ", "change of"),  # some formats know ASCII alone
         method=explanation.method,
         method_title=explanation.about.title,
         model=explanation.card.name,

@@ -59,10 +59,7 @@ def write_ledger(
         See `Explanation.index`.
     """
     total, card, wanted = ledger.total, explanation.card, explanation.target(target, against)
-    unit = explanation.unit
-    if wanted.against is not None:
-        is_exact = card.task == "single_label" and wanted.against != "rest"
-        unit = "log-odds" if is_exact else f"{unit} difference"
+    unit = explanation.unit_of(target, against)
 
     def row(
         region: str, verdict: str, contribution: float, area: tuple[float, int] | None, peak: float | None

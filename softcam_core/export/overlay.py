@@ -189,7 +189,7 @@ def _text(
     names = explanation.class_names
     index = explanation.index(target)
     is_evidence = explanation.is_evidence
-    unit = "log-odds" if explanation.unit and against is not None else explanation.unit
+    unit, other = explanation.unit_of(target, against), explanation.target(target, against).against
     facts = [("probability", f"{explanation.probabilities[index]:.3f}")]
     if is_evidence:
         facts.append((f"{unit} = mean of map", f"{float(grid.mean(dtype=np.float64)):+.3f}"))
@@ -203,7 +203,7 @@ def _text(
     return PanelText(
         method=explanation.about.title,
         target=names[index],
-        against=None if against is None else names[explanation.index(against)],
+        against=None if other is None else "the rest" if other == "rest" else names[other],
         facts=tuple(facts),
         unit=unit,
         model=explanation.card.name,

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +56,22 @@ def test_other_methods_have_no_offset(linear_network, image) -> None:
     explanation = sc.explain(linear_network, image, "gradcam", [0])
     np.testing.assert_array_equal(explanation.offset, np.zeros(3, dtype=np.float32))
     assert explanation.offset_of(1, 2) == 0
+
+
+@pytest.mark.parametrize(
+    ("task", "scale", "against", "unit"),
+    [
+        ("single_label", "mean", None, "logit"),
+        ("single_label", "mean", 1, "log-odds"),
+        ("single_label", "mean", "rest", "logit difference"),
+        ("multi_label", "mean", 1, "logit difference"),
+        ("single_label", "change", 1, "Δ log-odds"),
+        ("single_label", "relative", 1, ""),
+    ],
+)
+def test_the_unit_of_a_map_follows_from_what_it_is_of(explanation, task, scale, against, unit):
+    unit_of_scale = "" if scale == "relative" else "logit"
+    changed = replace(
+        explanation, card=explanation.card.model_copy(update={"task": task}), scale=scale, unit=unit_of_scale
+    )
+    assert changed.unit_of(0, against) == unit

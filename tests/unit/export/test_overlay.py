@@ -235,3 +235,19 @@ def test_wrap() -> None:
         assert all(font.getlength(line) <= 120 for line in lines)
         assert "".join(lines).replace(" ", "").removesuffix("…") in text.replace(" ", "")
     assert wrap("word " * 100, font, 120)[-1].endswith("…")
+
+
+def test_the_offset_is_not_drawn_and_is_told(flat) -> None:
+    values = np.zeros((2, 4, 4), np.float32)
+    values[1, :, 2:] = 3
+    plain = explanation(values)
+    offset = np.array([0, -2], np.float32)
+    lowered = dataclasses.replace(explanation(values + offset[:, None, None]), offset=offset)
+    pictures = [render_overlay(flat, each, 1) for each in (plain, lowered)]
+    part = image_part(pictures[0])
+    np.testing.assert_array_equal(part, image_part(pictures[1]))
+    assert not np.array_equal(*pictures)  # the text tells the logit and the offset
+
+
+def test_a_class_against_the_rest_is_drawn(flat, halves: Explanation) -> None:
+    assert coloured(image_part(render_overlay(flat, halves, 1, "rest"))).any()
