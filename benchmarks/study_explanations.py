@@ -78,8 +78,8 @@ def phantoms(fresh: bool) -> Study:
     # film the black box says that they are healthy, whichever they are.
     blocks = ("deletion:block=8", "insertion:block=16,steps=64", "patch_precision:patch=8,stride=2")
     note = (
-        "Blocks of 8 pixels of 128, as 33 are of 512; deletion runs over the first 29 of them, insertion over all of the "
-        "image in blocks of 16."
+        "Blocks of 8 pixels of 128, as 33 are of 512; deletion runs over the first 29 of them, insertion over all of "
+        "the image in blocks of 16."
     )
     return Study("phantoms", "Phantoms", models, arguments, ("default", *blocks), note)
 
