@@ -15,9 +15,11 @@ from PySide6.QtWidgets import QApplication
 
 from softcam_core import __version__
 from softcam_viewer.jobs.lanes import Lanes, ThreadLane
+from softcam_viewer.model.desk import Desk
 from softcam_viewer.model.session import Session
+from softcam_viewer.model.user_folders import UserFolders
+from softcam_viewer.ui.appearance import Appearance
 from softcam_viewer.ui.main_window import MainWindow
-from softcam_viewer.ui.theme import THEMES, apply_theme
 
 POLL_MS = 40
 QT_LEVELS = {
@@ -38,14 +40,21 @@ class Viewer:
     device : str
         Where networks run.
     theme : str
-        "dark" or "light".
+        "system", "dark" or "light"; "" for what the settings say.
+    folders : UserFolders or None
+        Where settings and sessions are kept; None to read and keep nothing, for tests, measurements and pictures.
     """
 
-    def __init__(self, app: QApplication, device: str = "auto", theme: str = "dark") -> None:
-        apply_theme(app, THEMES[theme])
-        self.lanes = tuple(ThreadLane(name) for name in Lanes._fields)
-        self.session = Session(Lanes(*self.lanes), device)
-        self.window = MainWindow(self.session)
+    def __init__(
+        self, app: QApplication, device: str = "auto", theme: str = "", folders: UserFolders | None = None
+    ) -> None:
+        self.lanes = tuple(ThreadLane(name) for name in (*Lanes._fields, "files"))
+        *of_session, files = self.lanes
+        lanes = Lanes(*of_session)
+        self.session = Session(lanes, device)
+        self.desk = Desk(self.session, lanes, files, folders)
+        self.appearance = Appearance(app, self.desk.settings, theme)
+        self.window = MainWindow(self.session, self.desk, self.appearance)
 
     @property
     def is_idle(self) -> bool:
@@ -53,11 +62,12 @@ class Viewer:
         return all(lane.is_idle for lane in self.lanes)
 
     def close(self) -> None:
-        """End the background threads."""
+        """End the background threads, and write what is not written yet."""
         self.window.close()
         self.session.stop()
         for lane in self.lanes:
             lane.shut_down()
+        self.desk.close()
 
 
 def log_qt_message(kind: QtMsgType, context: QMessageLogContext, text: str | None) -> None:
@@ -74,19 +84,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
     app.setApplicationName("softcam-viewer")
-    viewer = Viewer(app, arguments.device, arguments.theme)
+    # Pictures are the same for everybody, whatever they have set.
+    folders = None if arguments.screenshot else UserFolders.of_user()
+    viewer = Viewer(app, arguments.device, arguments.theme, folders)
     sys.excepthook = partial(_show_defect, viewer)
     messages: list[str] = []
     viewer.session.failed.connect(messages.append)
+    viewer.desk.failed.connect(messages.append)
 
     def start() -> None:
         # Only now: what is opened imports torch, and the window must not wait for it.
         if arguments.demo:
             viewer.window.open_demo()
         if arguments.model:
-            viewer.session.open_model(arguments.model)
+            viewer.desk.open_model(arguments.model)
         if arguments.paths:
-            viewer.session.open_paths(arguments.paths)
+            viewer.window.opening.open_all(arguments.paths)
         if arguments.screenshot:
             poll.start(POLL_MS)
 
@@ -125,11 +138,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="softcam-viewer",
         description="Look inside medical image classifiers. Research use only. Not for diagnostic use.",
     )
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="images, or folders of images")
+    parser.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH", help="images, folders of images, or a session (.softcam)"
+    )
     parser.add_argument("--model", type=Path, help="a SoftCAM model (.safetensors)")
     parser.add_argument("--demo", action="store_true", help="open the bundled demo cases and model")
     parser.add_argument("--device", default="auto", help="auto (CUDA when present), cpu, cuda or cuda:N")
-    parser.add_argument("--theme", choices=sorted(THEMES), default="dark")
+    parser.add_argument("--theme", choices=("system", "dark", "light"), default="", help="for this run alone")
     parser.add_argument("--screenshot", type=Path, metavar="PNG", help="write a picture of the window and quit")
     parser.add_argument("--version", action="version", version=f"softcam-viewer {__version__}")
     return parser

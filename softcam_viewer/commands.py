@@ -1,4 +1,7 @@
-"""Every action once: its title, menu, keys and when it can be used. Menus and the shortcut sheet read it."""
+"""Every action once: its title, menu, keys and when it can be used.
+
+Menus, the search for commands, the sheet and the dialog of shortcuts all read this table.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,32 @@ from dataclasses import dataclass
 from typing import Literal
 
 from softcam_viewer.model.layouts import LAYOUTS
+from softcam_viewer.model.presets import PRESETS
+from softcam_viewer.model.tools import TOOLS
 
-Need = Literal["nothing", "cases", "image", "model", "explanation", "pane", "options", "compared", "progress"]
+Need = Literal[
+    "nothing", "something", "last_session", "cases", "image", "second_window", "model", "explanation",
+    "pane", "options", "compared", "progress", "scan", "left_out", "curves",
+]  # fmt: skip
+
+NEEDS: dict[Need, str] = {
+    "nothing": "",
+    "something": "needs an open image or model",
+    "last_session": "there is no earlier session",
+    "cases": "needs more than one case",
+    "image": "needs an open image",
+    "second_window": "needs an image with a second window",
+    "model": "needs an open model",
+    "explanation": "needs an image and a model",
+    "pane": "needs more than one pane",
+    "options": "needs a method that has options",
+    "compared": "needs a model to compare with",
+    "progress": "nothing is being computed",
+    "scan": "not all cases are being explained",
+    "left_out": "everything counts",
+    "curves": "needs a map whose curves are not computed yet",
+}
+"""Why a command cannot be used now, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +50,13 @@ class Command:
     menu : str
         Where it stands.
     keys : tuple of str
-        Portable key sequences.
+        Portable key sequences, at most two; people may choose others.
     needs : str
-        What must be there for it to be used.
+        What must be there for it to be used, a name of NEEDS.
     separated : bool
         A line stands above it in the menu.
+    checkable : bool
+        It is on or off.
     """
 
     name: str
@@ -36,7 +65,15 @@ class Command:
     keys: tuple[str, ...] = ()
     needs: Need = "nothing"
     separated: bool = False
+    checkable: bool = False
 
+    @property
+    def label(self) -> str:
+        """The title as people say it, without the dots that announce a dialog."""
+        return self.title.rstrip("…")
+
+
+TOOL_KEYS = {"window": "W", "ruler": "D", "angle": "A", "lasso": "L", "magnifier": "Z"}
 
 COMMANDS: tuple[Command, ...] = (
     Command("open_files", "Open files…", "File", ("Ctrl+O",)),
@@ -45,54 +82,82 @@ COMMANDS: tuple[Command, ...] = (
     Command("add_model", "Add a model to compare…", "File", ("Ctrl+Shift+M",), "model"),
     Command("close_compared", "Close the models to compare", "File", (), "compared"),
     Command("show_card", "About this model…", "File", ("Ctrl+I",), "model"),
+    Command("open_session", "Open session…", "File", ("Ctrl+R",), separated=True),
+    Command("reopen_session", "Reopen the last session", "File", ("Ctrl+Shift+R",), "last_session"),
+    Command("save_session", "Save session", "File", ("Ctrl+S",), "something"),
+    Command("save_session_as", "Save session as…", "File", ("Ctrl+Shift+S",), "something"),
     Command("open_demo", "Open the demo cases and model", "File", separated=True),
-    Command("save_screenshot", "Save a picture of the window…", "File", ("Ctrl+Shift+S",), "image", separated=True),
+    Command("export", "Export…", "File", ("Ctrl+E",), "image", separated=True),
+    Command("copy_picture", "Copy the picture of the panes", "File", ("Ctrl+Shift+C",), "image"),
+    Command("show_settings", "Settings…", "File", ("Ctrl+,",), separated=True),
     Command("quit", "Quit", "File", ("Ctrl+Q",), separated=True),
     Command("next_case", "Next case", "View", ("N", "PgDown"), "cases"),
     Command("previous_case", "Previous case", "View", ("P", "PgUp"), "cases"),
+    Command("toggle_reviewed", "This case is reviewed", "View", ("R",), "image", checkable=True),
+    Command("next_unreviewed", "Next case that is not reviewed", "View", ("Shift+N",), "cases"),
+    Command("focus_filter", "Filter the worklist", "View", ("Ctrl+F",), "cases"),
+    Command("toggle_grouping", "Group the worklist by study", "View", (), "cases", checkable=True),
+    Command("explain_all", "Explain all cases", "View", ("Ctrl+Shift+E",), "model"),
+    Command("stop_scan", "Stop explaining all cases", "View", (), "scan"),
     Command("fit", "Fit the image to the window", "View", ("=",), "image", separated=True),
     Command("zoom_in", "Zoom in", "View", ("Ctrl++",), "image"),
     Command("zoom_out", "Zoom out", "View", ("Ctrl+-",), "image"),
     Command("window_1", "Window of the file", "View", ("1",), "image", separated=True),
     Command("window_2", "Window of the middle 98 % of the values", "View", ("2",), "image"),
     Command("window_3", "Window of all values", "View", ("3",), "image"),
-    Command("window_4", "Second window of the file", "View", ("4",), "image"),
-    Command("invert", "Invert black and white", "View", ("I",), "image"),
+    Command("window_4", "Second window of the file", "View", ("4",), "second_window"),
+    Command("invert", "Invert black and white", "View", ("I",), "image", checkable=True),
+    Command("toggle_theme", "Light or dark theme", "View", ("Ctrl+T",), separated=True),
+    *(Command(f"tool_{tool.name}", tool.title, "Tools", (TOOL_KEYS[tool.name],), "image", checkable=True)
+      for tool in TOOLS.values()),
+    Command("clear_measures", "Remove all measurements of the image", "Tools", (), "image"),
+    Command("show_crosshair", "Crosshair in all panes", "Tools", ("X",), "image", separated=True, checkable=True),
+    Command("show_cells", "Show the cell and what it sees", "Tools", ("G",), "image", checkable=True),
+    Command("show_annotations", "Show boxes and masks that are known", "Tools", ("Y",), "image", checkable=True),
     Command("threshold_down", "Lower the threshold", "Evidence", ("[",), "explanation"),
     Command("threshold_up", "Raise the threshold", "Evidence", ("]",), "explanation"),
     Command("next_class", "Next class", "Evidence", ("Tab",), "explanation"),
-    Command("toggle_overlay", "Show or hide the overlay", "Evidence", ("H",), "explanation"),
-    *(Command(f"layout_{name}", layout.title, "Compare", (layout.keys,)) for name, layout in LAYOUTS.items()),
+    Command("toggle_overlay", "Show the overlay", "Evidence", ("H",), "explanation", checkable=True),
+    Command("count_all", "Count all regions and shapes again", "Evidence", ("Ctrl+0",), "left_out", separated=True),
+    Command("compute_curves", "Compute the curves of the figures", "Evidence", ("Alt+F",), "curves"),
+    Command("open_figures", "Open the figures as a table…", "Evidence", ("Ctrl+Shift+F",), "explanation"),
+    *(Command(f"layout_{name}", layout.title, "Compare", (layout.keys,), checkable=True)
+      for name, layout in LAYOUTS.items()),
+    *(Command(f"preset_{name}", preset.title, "Compare", (f"Shift+F{number}",),
+              "compared" if name == "models" else "explanation", separated=number == 1)
+      for number, (name, preset) in enumerate(PRESETS.items(), 1)),
     Command("next_pane", "Next pane", "Compare", ("F6",), "pane", separated=True),
     Command("previous_pane", "Previous pane", "Compare", ("Shift+F6",), "pane"),
     *(Command(f"pane_{n}", f"Pane {n}", "Compare", (f"Ctrl+{n}",), "pane") for n in range(1, 5)),
-    Command("maximise", "Show the pane alone, or all again", "Compare", ("F11",), "pane", separated=True),
+    Command("maximise", "Show the pane alone", "Compare", ("F11",), "pane", separated=True, checkable=True),
     Command("swap_panes", "Swap with the next pane", "Compare", ("Alt+S",), "pane"),
-    Command("blink", "Blink between this pane and the next", "Compare", ("B",), "pane"),
+    Command("blink", "Blink between this pane and the next", "Compare", ("B",), "pane", checkable=True),
     Command("copy_overlay", "Show all panes' maps as this one's", "Compare", ("Alt+C",), "pane"),
-    Command("share_scale", "One scale for all panes of a unit", "Compare", ("Alt+E",), "pane"),
-    Command("pin_case", "Keep this case in the pane, or follow the worklist", "Compare", ("K",), "image"),
+    Command("share_scale", "One scale for all panes of a unit", "Compare", ("Alt+E",), "pane", checkable=True),
+    Command("pin_case", "Keep this case in the pane", "Compare", ("K",), "image", checkable=True),
     Command("choose_method", "Choose the method of the pane", "Compare", ("M",), "model", separated=True),
     Command("choose_class", "Choose the class of the pane", "Compare", ("C",), "model"),
     Command("choose_model", "Choose the model of the pane", "Compare", ("Shift+M",), "compared"),
     Command("method_options", "Options of the method…", "Compare", ("O",), "options"),
     Command("cancel", "Stop computing the pane", "Compare", ("Esc",), "progress", separated=True),
-    Command("toggle_theme", "Light or dark theme", "View", ("Ctrl+T",), separated=True),
+    Command("show_palette", "Search commands…", "Help", ("Ctrl+Shift+P",)),
     Command("show_shortcuts", "Keys and mouse", "Help", ("?",)),
-    Command("show_about", "About", "Help"),
-)
+    Command("edit_shortcuts", "Change keys…", "Help", ("Ctrl+K",)),
+    Command("show_about", "About", "Help", separated=True),
+)  # fmt: skip
 
-MENUS = ("File", "View", "Evidence", "Compare", "Help")
+COMMAND: dict[str, Command] = {command.name: command for command in COMMANDS}
+"""By name."""
+
+MENUS = ("File", "View", "Tools", "Evidence", "Compare", "Help")
 
 MOUSE: tuple[tuple[str, str], ...] = (
     ("Left drag", "Window width and level"),
     ("Middle drag", "Pan"),
     ("Right drag, Ctrl + wheel", "Zoom"),
     ("Wheel", "Next or previous frame or case"),
-    ("Double click", "Show the pane alone; with one pane, fit the image to it"),
+    ("Double click", "Show the pane alone, or fit the image"),
     ("Space, held", "Hide the overlays"),
 )
-
-MOUSE_HINT = "Left: window/level    Middle: pan    Right or Ctrl+wheel: zoom    Wheel: next case    Space: hide overlay"
 
 Handlers = dict[str, Callable[[], object]]

@@ -76,6 +76,32 @@ def prepare(path: Path, preprocessing: Preprocessing) -> Prepared:
     return _store(image, geometry, preprocessing)
 
 
+def read_mask(path: Path, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Read a mask: whatever is not 0 is marked.
+
+    Parameters
+    ----------
+    path : Path
+    size : (int, int)
+        Height and width of its image.
+
+    Returns
+    -------
+    ndarray, (H, W) bool
+
+    Raises
+    ------
+    ImageReadError
+        When it cannot be read, or has another size than the image.
+    """
+    mask = read_image(path)
+    if mask.size != size:
+        (height, width), (rows, columns) = mask.size, size
+        reason = f"this mask has {height:,} x {width:,} pixels and its image {rows:,} x {columns:,}"
+        raise ImageReadError(path, reason, "Draw the mask on the image's own pixels.")
+    return np.asarray((mask.pixels != 0).reshape(*size, -1).any(axis=-1))
+
+
 def prepare_mask(path: Path, geometry: Geometry, preprocessing: Preprocessing) -> Prepared:
     """Read a mask, and resize it as its image was: `WHITE` where it is not 0, in between at the edges.
 
@@ -92,12 +118,7 @@ def prepare_mask(path: Path, geometry: Geometry, preprocessing: Preprocessing) -
     ImageReadError
         When it cannot be read, or has another size than the image.
     """
-    mask = read_image(path)
-    if mask.size != geometry.image_size:
-        (height, width), (rows, columns) = mask.size, geometry.image_size
-        reason = f"this mask has {height:,} x {width:,} pixels and its image {rows:,} x {columns:,}"
-        raise ImageReadError(path, reason, "Draw the mask on the image's own pixels.")
-    inside = (mask.pixels != 0).reshape(*mask.size, -1).any(axis=-1).astype(np.float32)
+    inside = read_mask(path, geometry.image_size).astype(np.float32)
     shown = MedicalImage(path, inside, inside, inside, Window.from_limits(0, 1))
     return _store(shown, geometry, preprocessing)
 

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from softcam_core.data.checks import listed
 from softcam_core.data.prepared import WHITE, box_region, prepare_mask
-from softcam_core.data.samples import Manifest, Sample, Split
+from softcam_core.data.samples import Box, Manifest, Sample, Split
 from softcam_core.errors import ImageReadError, ManifestError
+from softcam_core.imaging.geometry import Geometry
 from softcam_core.imaging.preprocessing import Preprocessing
 from softcam_core.imaging.readers import read_image
 
@@ -225,29 +226,55 @@ def see(sample: Sample, preprocessing: Preprocessing) -> Seen:
     ImageReadError
         When the image or its mask cannot be read, or the mask has another size.
     """
-    image = read_image(sample.path)
-    prepared = preprocessing.apply(image)
-    geometry = prepared.geometry
+    prepared = preprocessing.apply(read_image(sample.path))
+    region, annotation = see_annotation(sample.boxes, sample.mask, prepared.geometry, preprocessing)
+    return Seen(torch.from_numpy(prepared.array), region, annotation)
+
+
+def see_annotation(
+    boxes: Sequence[Box], mask: Path | None, geometry: Geometry, preprocessing: Preprocessing
+) -> tuple[Tensor, Annotation]:
+    """What was annotated in an image, as a model sees it; see `Seen`.
+
+    Parameters
+    ----------
+    boxes : sequence of Box
+    mask : Path or None
+        Counts before boxes.
+    geometry : Geometry
+        From the image to the model input.
+    preprocessing : Preprocessing
+
+    Returns
+    -------
+    region : Tensor, (h, w) bool
+    annotation : {"none", "seen", "outside"}
+
+    Raises
+    ------
+    ImageReadError
+        When the mask cannot be read, or has another size than the image.
+    """
     (top, left), (height, width) = geometry.origin, geometry.input_size
-    if sample.mask is not None:
-        covered = prepare_mask(sample.mask, geometry, preprocessing).pixels[0] / np.float32(WHITE)
+    if mask is not None:
+        covered = prepare_mask(mask, geometry, preprocessing).pixels[0] / np.float32(WHITE)
     else:
-        covered = box_region(sample.boxes, geometry)[0]
+        covered = box_region(boxes, geometry)[0]
     covered = covered[top : top + height, left : left + width]
     region = covered >= COVERED
     if not region.any():
         region = covered > 0
     annotation: Annotation = "seen" if region.any() else "none"
-    if annotation == "none" and _is_marked(sample):
+    if annotation == "none" and _is_marked(boxes, mask):
         annotation = "outside"
-    return Seen(torch.from_numpy(prepared.array), torch.from_numpy(region), annotation)
+    return torch.from_numpy(region), annotation
 
 
-def _is_marked(sample: Sample) -> bool:
+def _is_marked(boxes: Sequence[Box], mask: Path | None) -> bool:
     """Whether anything was annotated on the whole image."""
-    if sample.mask is None:
-        return bool(sample.boxes)
-    return bool((read_image(sample.mask).pixels != 0).any())
+    if mask is None:
+        return bool(boxes)
+    return bool((read_image(mask).pixels != 0).any())
 
 
 def _survey(facts: Sequence[tuple[tuple[int, int], Annotation, Tensor]]) -> Survey:

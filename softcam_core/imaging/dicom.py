@@ -26,7 +26,7 @@ from pydicom.pixels.utils import get_nr_frames, pixel_array
 from softcam_core.errors import ImageReadError
 from softcam_core.imaging import codecs
 from softcam_core.imaging.checks import check_finite, check_frame, check_size
-from softcam_core.imaging.image import Identity, MedicalImage, VoiFunction, Window
+from softcam_core.imaging.image import Identity, ImageHeader, MedicalImage, VoiFunction, Window
 
 # pydicom logs values it finds odd, identifiers of the study among them. No handler of ours or of a notebook shall
 # get to see those; what matters to the user comes as ImageReadError.
@@ -64,6 +64,10 @@ _SAMPLES = {
     "YBR_RCT": 3,
 }
 _PIXEL_ELEMENTS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_HEADER_TAGS = (
+    *("NumberOfFrames", "Modality", "SeriesNumber", "InstanceNumber", "PatientName", "PatientID", "PatientBirthDate"),
+    *("StudyDate", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SpecificCharacterSet"),
+)
 _EXPORT_AGAIN = "Copy the file again, or export it again from where it came."
 
 
@@ -97,6 +101,29 @@ def read_dicom(path: Path, frame: int = 0) -> MedicalImage:
         pixels = _decode(path, header, frame)
         with _reporting(path, "its DICOM header does not say in a valid way how its pixels are to be shown"):
             return _describe(path, header, pixels, frame)
+
+
+def read_dicom_header(path: Path) -> ImageHeader:
+    """Read what a DICOM file says of itself, and nothing of its pixels.
+
+    Raises
+    ------
+    ImageReadError
+        If the header is damaged.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
+        with _reporting(path, "its DICOM header is damaged"):
+            header = dcmread(path, stop_before_pixels=True, specific_tags=list(_HEADER_TAGS))
+            return ImageHeader(
+                is_dicom=True,
+                # Of a damaged number pydicom gives the text, which is none.
+                frame_count=int(get_nr_frames(header, warn=False)),
+                modality=_text(header, "Modality"),
+                series_number=_whole(header, "SeriesNumber"),
+                instance_number=_whole(header, "InstanceNumber"),
+                identity=_identity(header),
+            )
 
 
 @contextmanager
@@ -190,15 +217,19 @@ def _describe(path: Path, header: Dataset, pixels: npt.NDArray[Any], frame: int)
         modality=_text(header, "Modality"),
         frame=frame,
         frame_count=get_nr_frames(header, warn=False),
-        identity=Identity(
-            patient_name=_text(header, "PatientName"),
-            patient_id=_text(header, "PatientID"),
-            birth_date=_text(header, "PatientBirthDate"),
-            study_date=_text(header, "StudyDate"),
-            study_uid=_text(header, "StudyInstanceUID"),
-            series_uid=_text(header, "SeriesInstanceUID"),
-            instance_uid=_text(header, "SOPInstanceUID"),
-        ),
+        identity=_identity(header),
+    )
+
+
+def _identity(header: Dataset) -> Identity:
+    return Identity(
+        patient_name=_text(header, "PatientName"),
+        patient_id=_text(header, "PatientID"),
+        birth_date=_text(header, "PatientBirthDate"),
+        study_date=_text(header, "StudyDate"),
+        study_uid=_text(header, "StudyInstanceUID"),
+        series_uid=_text(header, "SeriesInstanceUID"),
+        instance_uid=_text(header, "SOPInstanceUID"),
     )
 
 
@@ -299,6 +330,11 @@ def _numbers(header: Dataset, keyword: str) -> list[float]:
     value = header.get(keyword)
     values = value if isinstance(value, MultiValue) else [value]
     return [np.nan if one in (None, "") else float(one) for one in values]
+
+
+def _whole(header: Dataset, keyword: str) -> int | None:
+    value = header.get(keyword)
+    return None if value in (None, "") or isinstance(value, MultiValue) else int(value)
 
 
 def _text(header: Dataset, keyword: str) -> str:

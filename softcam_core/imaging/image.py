@@ -88,6 +88,30 @@ class Identity:
     instance_uid: str = field(default="", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What tells files of a study apart, without their pixels.
+
+    Attributes
+    ----------
+    is_dicom : bool
+    frame_count : int
+        Frames of a DICOM file, pages of a TIFF file.
+    modality : str
+        "" where unknown.
+    series_number, instance_number : int or None
+        Of a DICOM file that has them.
+    identity : Identity
+    """
+
+    is_dicom: bool = False
+    frame_count: int = 1
+    modality: str = ""
+    series_number: int | None = None
+    instance_number: int | None = None
+    identity: Identity = field(default_factory=Identity)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MedicalImage:
     """One frame of an image file.

@@ -97,6 +97,20 @@ def read_raster(path: Path, frame: int = 0) -> MedicalImage:
             ) from error
 
 
+def count_pages(path: Path) -> int:
+    """Pages of a TIFF file, 1 for other files and for those whose header cannot be read."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+        warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+        try:
+            with path.open("rb") as stream, Image.open(stream, formats=("TIFF",)) as file:
+                return int(getattr(file, "n_frames", 1))
+        except Image.DecompressionBombError:
+            return 1
+        except DECODER_ERRORS:
+            return 1
+
+
 def _read_pixels(path: Path, file: ImageFile.ImageFile, frame: int) -> Array:
     """Upright pixels without alpha, (H, W) or (H, W, 3)."""
     deep = _deep_channels(file)  # known only until the pixels are loaded

@@ -4,20 +4,21 @@ from pathlib import Path
 
 from softcam_core.errors import ImageReadError
 from softcam_core.imaging.checks import MAX_PIXELS
-from softcam_core.imaging.dicom import read_dicom
-from softcam_core.imaging.image import MedicalImage
-from softcam_core.imaging.raster import read_raster
+from softcam_core.imaging.dicom import read_dicom, read_dicom_header
+from softcam_core.imaging.image import ImageHeader, MedicalImage
+from softcam_core.imaging.raster import count_pages, read_raster
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "find_images", "is_image_file", "read_image"]
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "find_images", "is_image_file", "read_header", "read_image"]
 
 IMAGE_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
 """Suffixes, in lower case, by which image files are found in folders."""
 
 _KINDS = "DICOM, PNG, JPEG and TIFF"
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # TIFF and BigTIFF, little and big endian
 _RASTER_MAGIC = (
     b"\x89PNG\r\n\x1a\n",
     b"\xff\xd8\xff",  # JPEG
-    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),  # TIFF and BigTIFF, little and big endian
+    *_TIFF_MAGIC,
 )
 
 
@@ -50,6 +51,23 @@ def read_image(path: Path | str, frame: int = 0) -> MedicalImage:
     if head.startswith(_RASTER_MAGIC):
         return read_raster(path, frame)
     raise ImageReadError(path, "its content is not that of an image file we know", f"Files read are {_KINDS}.")
+
+
+def read_header(path: Path | str) -> ImageHeader:
+    """Read what an image file says of itself, without its pixels: a millisecond or two.
+
+    A file that is no image gives the header of nothing; what is wrong with it is said when it is read.
+
+    Raises
+    ------
+    ImageReadError
+        If there is no such file, or its DICOM header is damaged.
+    """
+    path = Path(path)
+    head = _head(path)
+    if _is_dicom(head):
+        return read_dicom_header(path)
+    return ImageHeader(frame_count=count_pages(path) if head.startswith(_TIFF_MAGIC) else 1)
 
 
 def find_images(path: Path | str) -> list[Path]:

@@ -41,15 +41,21 @@ class Lanes(NamedTuple):
         For loading models.
     preview : Lane
         For the worklist.
+    ahead : Lane
+        For what is known of the cases besides, and for reading those that will be wanted next.
     quick, slow : Lane
         For explaining the case in view, by methods that take a moment and by those that take longer.
+    export : Lane
+        For files that people want to have.
     """
 
     case: Lane
     model: Lane
     preview: Lane
+    ahead: Lane
     quick: Lane
     slow: Lane
+    export: Lane
 
 
 class ThreadLane(QObject):

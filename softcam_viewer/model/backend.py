@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,15 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from softcam_viewer.model.answers import Aim, Answer, ImageKey
+from softcam_viewer.model.certainty import border_share, uncertainty
+from softcam_viewer.model.labels import images_of, is_table
 from softcam_viewer.model.loaded_model import LoadedModel, wrap
 from softcam_viewer.model.methods import EVIDENCE
 
 if TYPE_CHECKING:
-    from softcam_core.imaging.image import MedicalImage
+    from softcam_core.imaging.image import ImageHeader, MedicalImage
     from softcam_core.models.card import ModelCard, Task
     from softcam_core.models.classifier import Classifier
 
 THUMBNAIL_SIDE = 96
+LONGEST = 8
+"""Times its shorter side that an image may be long to have the middle of it as its thumbnail; of longer ones that shows
+nothing."""
 LEAST_FIT = 0.5
 """Of an architecture's weights that a file must have to be worth converting."""
 
@@ -77,31 +82,57 @@ class ConversionRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Preview:
-    """What the worklist shows of a case: see `Case`."""
+    """What the worklist shows of a case: see `Case`. `refusal` tells why it could not be explained."""
 
     thumbnail: npt.NDArray[np.uint8]
     frames: int
     prediction: tuple[str, float] | None
+    probabilities: tuple[float, ...] = ()
+    entropy: float | None = None
+    border: float | None = None
+    refusal: str = ""
 
 
 def find_paths(paths: list[Path]) -> list[Path]:
-    """Image files among files and in folders; raises ImageReadError for a folder without any."""
+    """Image files among files, in folders and in tables; raises ImageReadError or ManifestError where there is none."""
     from softcam_core.imaging.readers import find_images
 
-    return list(dict.fromkeys(file for path in paths for file in find_images(path)))
+    found = (images_of(path) if is_table(path) else find_images(path) for path in paths)
+    return list(dict.fromkeys(file for files in found for file in files))
+
+
+def read_headers(paths: list[Path]) -> dict[Path, ImageHeader]:
+    """Headers of files; one that cannot be read gives that of nothing, and says why when it is opened."""
+    from softcam_core.errors import ImageReadError
+    from softcam_core.imaging.image import ImageHeader
+    from softcam_core.imaging.readers import read_header
+
+    found = {}
+    for path in paths:
+        try:
+            found[path] = read_header(path)
+        except ImageReadError:
+            found[path] = ImageHeader()
+    return found
 
 
 def read(path: Path, frame: int) -> OpenedImage:
     """Read a frame; raises ImageReadError."""
-    from softcam_core.errors import ImageReadError
     from softcam_core.imaging.readers import read_image
 
     image = read_image(path, frame)
+    return OpenedImage(image, key_of(path, frame))
+
+
+def key_of(path: Path, frame: int) -> ImageKey:
+    """What tells a frame from others, and a file from what it was before; raises ImageReadError where it is gone."""
+    from softcam_core.errors import ImageReadError
+
     try:
         stat = path.stat()
     except OSError as error:
-        raise ImageReadError(path, "was removed while it was read", "Open its folder again.") from error
-    return OpenedImage(image, (path, frame, stat.st_size, stat.st_mtime_ns))
+        raise ImageReadError(path, "was removed since its folder was opened", "Open its folder again.") from error
+    return path, frame, stat.st_size, stat.st_mtime_ns
 
 
 def load(path: Path, device: str) -> LoadedModel | Convertible:
@@ -204,6 +235,7 @@ def explain(
     from softcam_core.explainers.methods import explain as explain_method
     from softcam_core.explainers.targets import Target
     from softcam_core.explainers.watch import CancelledError, Watch
+    from softcam_core.ledger import polygon, regions, what_if  # noqa: F401 - for the UI thread, which needs them next
     from softcam_viewer.model.overlay import make_overlay_map
 
     watch = Watch(on_progress, should_stop)
@@ -218,24 +250,48 @@ def explain(
 
 
 def preview(path: Path, model: LoadedModel | None) -> Preview:
-    """Read a case's first frame for the worklist, and predict where there is a model; raises BorderError."""
-    import cv2
+    """Read a case's first frame for the worklist, and predict where there is a model; raises ImageReadError."""
+    from softcam_core.errors import BorderError
 
     image = read(path, 0).image
-    shown = image.display()
-    factor = THUMBNAIL_SIDE / min(image.size)
-    height, width = (max(THUMBNAIL_SIDE, round(side * factor)) for side in image.size)
-    small = cv2.resize(shown, (width, height), interpolation=cv2.INTER_AREA)
-    top, left = (height - THUMBNAIL_SIDE) // 2, (width - THUMBNAIL_SIDE) // 2
-    square = small[top : top + THUMBNAIL_SIDE, left : left + THUMBNAIL_SIDE]
-    prediction = None
-    if model is not None:
+    small = _thumbnail(image)
+    if model is None:
+        return Preview(small, image.frame_count, None)
+    try:
         answer = explain(model.network, image)
-        assert answer is not None  # nobody stops it
-        explanation = answer.explanation
-        name = explanation.class_names[explanation.predicted]
-        prediction = name, float(explanation.probabilities[explanation.predicted])
-    return Preview(np.ascontiguousarray(np.rint(square * 255).astype(np.uint8)), image.frame_count, prediction)
+    except BorderError as error:
+        return Preview(small, image.frame_count, None, refusal=str(error))
+    assert answer is not None  # nobody stops it
+    explanation = answer.explanation
+    probabilities = tuple(map(float, explanation.probabilities))
+    return Preview(
+        small,
+        image.frame_count,
+        (explanation.class_names[explanation.predicted], probabilities[explanation.predicted]),
+        probabilities,
+        uncertainty(probabilities, is_exclusive=explanation.card.task == "single_label"),
+        border_share(explanation) if explanation.is_evidence else None,
+    )
+
+
+def _thumbnail(image: MedicalImage) -> npt.NDArray[np.uint8]:
+    """A square of `THUMBNAIL_SIDE` pixels: the middle of the image, or all of a very long one, on black."""
+    import cv2
+
+    (height, width), side = image.size, min(image.size)
+    if max(image.size) > LONGEST * side:
+        side = max(image.size) // LONGEST
+    top, left = max(height - side, 0) // 2, max(width - side, 0) // 2
+    middle = np.s_[top : top + side, left : left + side]
+    # Only what will be seen is put through the window.
+    shown = replace(image, pixels=image.pixels[middle], presentation=image.presentation[middle]).display()
+    factor = THUMBNAIL_SIDE / max(shown.shape[:2])
+    size = tuple(max(1, round(pixels * factor)) for pixels in shown.shape[:2])
+    small = cv2.resize(shown, size[::-1], interpolation=cv2.INTER_AREA)
+    square = np.zeros((THUMBNAIL_SIDE, THUMBNAIL_SIDE, *small.shape[2:]), dtype=np.uint8)
+    y, x = ((THUMBNAIL_SIDE - pixels) // 2 for pixels in size)
+    square[y : y + size[0], x : x + size[1]] = np.rint(small * 255)
+    return square
 
 
 def describe(model: LoadedModel) -> dict[str, list[tuple[str, str]]]:
@@ -243,3 +299,10 @@ def describe(model: LoadedModel) -> dict[str, list[tuple[str, str]]]:
     from softcam_core.models.describe import describe_card
 
     return describe_card(model.card, model.field)
+
+
+def read_mask(path: Path, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Read a mask of an image of a size; raises ImageReadError."""
+    from softcam_core.data.prepared import read_mask as read
+
+    return read(path, size)

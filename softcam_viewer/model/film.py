@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from softcam_core.imaging.image import Window
+from softcam_viewer.model.window_presets import WindowPreset, window_presets
 
 if TYPE_CHECKING:
     from softcam_core.imaging.image import MedicalImage
@@ -18,12 +19,14 @@ class Film(QObject):
 
     image_changed = Signal()  # another image, or none
     window_changed = Signal()  # its window or inversion
+    preferred_changed = Signal()  # a preset was chosen, and is used from now on for images of its modality
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.opened: OpenedImage | None = None
         self.window: Window | None = None
         self.inverted = False
+        self.preferred: dict[str, str] = {}  # modality -> title of the preset that is used for it
 
     @property
     def image(self) -> MedicalImage | None:
@@ -35,6 +38,9 @@ class Film(QObject):
         self.opened = opened
         self.window = opened.image.window if opened else None
         self.inverted = False
+        preferred = self.preset(self.preferred.get(opened.image.modality, "")) if opened else None
+        if preferred is not None:
+            self.window = preferred.make()
         self.image_changed.emit()
 
     def set_window(self, window: Window) -> None:
@@ -42,18 +48,24 @@ class Film(QObject):
         self.window = window
         self.window_changed.emit()
 
-    def use_file_window(self, index: int) -> None:
-        """See it through one of the windows of its file, where there are so many."""
-        if self.image is not None:
-            windows = [window for _, window in self.image.window_presets] or [self.image.window]
-            if index < len(windows):
-                self.set_window(windows[index])
+    @property
+    def presets(self) -> tuple[WindowPreset, ...]:
+        """Windows that are ready to use; none for colours, which are shown as they are."""
+        return () if self.image is None or self.image.is_color else window_presets(self.image)
 
-    def use_percentiles(self, low: float, high: float) -> None:
-        """Spread the greys over the values between two percentiles."""
-        if self.image is not None:
-            # Every fourth pixel tells the same and does not make the window wait.
-            self.set_window(Window.from_percentiles(self.image.presentation[::4, ::4], low, high))
+    def preset(self, title: str) -> WindowPreset | None:
+        """The preset of a title, None where the image has none."""
+        return next((preset for preset in self.presets if preset.title == title), None)
+
+    def use_preset(self, title: str) -> None:
+        """See the image, and others of its modality from now on, through a preset."""
+        preset = self.preset(title)
+        if preset is None or self.image is None:
+            return
+        if self.preferred.get(self.image.modality) != title:
+            self.preferred[self.image.modality] = title
+            self.preferred_changed.emit()
+        self.set_window(preset.make())
 
     def toggle_inverted(self) -> None:
         """Swap black and white."""

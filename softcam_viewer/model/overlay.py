@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from softcam_core.explainers.explanation import Explanation
 from softcam_core.export.colormaps import COLORMAPS, DEFAULT_DIVERGING, DEFAULT_SEQUENTIAL, Sign
+from softcam_core.imaging.geometry import Geometry
 from softcam_viewer.model.answers import Against
 
 # More would not be seen, and would be slower to colour.
@@ -69,11 +70,16 @@ class OverlayMap:
 
     Attributes
     ----------
+    raster : Geometry
+        Of a picture of the analysed area, at most OVERLAY_SIDE pixels a side: the pixels of `values`.
     values : ndarray, (h, w) float32
-        The evidence surface, at most OVERLAY_SIDE pixels a side.
+        The map's surface; of evidence what is above the offset.
+    offset : float
+        Part of the logit or the log-odds that is the same at every place (`softcam_core.ledger.regions`); 0 for other
+        maps than evidence.
     shares : ndarray, (h, w) float64, or None
-        Exact share of each of these pixels in the logit or the log-odds, to which they add up; None for other maps
-        than evidence, which have none.
+        Exact share of each of these pixels in the logit or the log-odds less the offset, to which they add up; None
+        for other maps than evidence, which have none.
     index : ndarray, (h, w) uint8
         `values` from ``-limit`` (0) to ``limit`` (255); unsigned maps from 0 to ``limit``.
     limit : float
@@ -92,14 +98,16 @@ class OverlayMap:
     box : (float, float, float, float)
         Where it lies on the image: top, left, bottom, right.
     grid : ndarray, (h, w) float32
-        What is drawn, on the method's own cells: numbers come from here.
+        What is drawn, on the method's own cells: numbers come from here. Of evidence without the offset.
     is_of_pixels : bool
         True for maps that tell of single pixels.
     smoothed : float
         Standard deviation in cells of the smoothing; 0 for none.
     """
 
+    raster: Geometry
     values: npt.NDArray[np.float32]
+    offset: float
     shares: npt.NDArray[np.float64] | None
     index: npt.NDArray[np.uint8]
     limit: float
@@ -130,24 +138,6 @@ class OverlayMap:
         return None if self.is_relative else (self.unit, self.signed)
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerLine:
-    """A part of the image and its exact share of the logit.
-
-    Attributes
-    ----------
-    title : str
-    area : float
-        Share of the analysed area, 0 to 1.
-    contribution : float
-        In logits; the lines of a ledger add up to the logit or the log-odds.
-    """
-
-    title: str
-    area: float
-    contribution: float
-
-
 def make_overlay_map(explanation: Explanation, target: int, against: Against, *, smooth: bool = True) -> OverlayMap:
     """Upsample a map once and quantise it; threshold and opacity only change the lookup table.
 
@@ -160,9 +150,11 @@ def make_overlay_map(explanation: Explanation, target: int, against: Against, *,
     KeyError
         See `Explanation.map_of`.
     """
-    grid = explanation.map_of(target, against)
-    remark = _remark(grid)
-    grid = np.nan_to_num(grid, nan=0.0, posinf=0.0, neginf=0.0)
+    offset = explanation.offset_of(target, against) if explanation.is_evidence else 0.0
+    exact = explanation.map_of(target, against).astype(np.float64) - offset
+    remark = _remark(exact)
+    exact = np.nan_to_num(exact, nan=0.0, posinf=0.0, neginf=0.0)
+    grid = exact.astype(np.float32)
     if explanation.scale == "sum":
         grid = grid * np.float32(grid.size)  # its mean is the target then, as that of evidence is: one unit for both
     # Occlusion tells of patches, each the same over many pixels.
@@ -181,13 +173,17 @@ def make_overlay_map(explanation: Explanation, target: int, against: Against, *,
     limit = max(float(np.abs(grid).max()), LEAST_RELATIVE if is_relative else LEAST_LIMIT)
     position = MIDDLE + values * (MIDDLE / limit) if signed else values * (255 / limit)
     return OverlayMap(
+        raster=raster,
         values=values,
-        shares=raster.shares(grid) if explanation.is_evidence else None,
+        offset=offset,
+        shares=raster.shares(np.nan_to_num(exact, nan=0.0, posinf=0.0, neginf=0.0))
+        if explanation.is_evidence
+        else None,
         index=np.clip(np.rint(position), 0, 255).astype(np.uint8),
         limit=limit,
         scale=limit,
         signed=signed,
-        unit=RELATIVE_UNIT if is_relative else unit_of(explanation, against),
+        unit=RELATIVE_UNIT if is_relative else explanation.unit_of(target, against),
         is_relative=is_relative,
         remark=remark,
         box=explanation.geometry.analysed_box,
@@ -197,16 +193,7 @@ def make_overlay_map(explanation: Explanation, target: int, against: Against, *,
     )
 
 
-def unit_of(explanation: Explanation, against: Against) -> str:
-    """What the numbers of a map are, in words."""
-    unit = explanation.unit
-    if against is not None:
-        is_exact = explanation.card.task == "single_label" and against != "rest"
-        unit = "log-odds" if is_exact else f"{unit} difference"
-    return f"Δ {unit}" if explanation.scale == "change" else unit
-
-
-def _remark(grid: npt.NDArray[np.float32]) -> str:
+def _remark(grid: npt.NDArray[np.float64]) -> str:
     if not np.isfinite(grid).all():
         return "Some values of the map are no numbers; they are left out."
     if not grid.any():
@@ -247,28 +234,3 @@ def lookup_table(overlay: OverlayMap, settings: OverlaySettings) -> npt.NDArray[
     places = np.rint(MIDDLE + values * MIDDLE if overlay.signed else values * 255).astype(np.intp)
     colors = color_table(settings, signed=overlay.signed)[places]
     return np.column_stack((colors, np.rint(alpha).astype(np.uint8)))
-
-
-def ledger(overlay: OverlayMap, threshold: float) -> tuple[LedgerLine, ...]:
-    """Split the logit exactly into evidence for, evidence against and the rest below the threshold.
-
-    Parameters
-    ----------
-    overlay : OverlayMap
-    threshold : float
-        Share of the scale, 0 to 1.
-
-    Raises
-    ------
-    ValueError
-        For a map that is no evidence.
-    """
-    if overlay.shares is None:
-        raise ValueError("a map that does not add up to the prediction has no ledger")
-    values = overlay.values
-    level = values.dtype.type(threshold * overlay.scale)  # as numpy compares: a level that rounds to 0 is 0
-    above, below = values >= level, values <= -level
-    if level == 0:
-        below &= values < 0
-    parts = [("Evidence for", above), ("Evidence against", below), ("Below threshold", ~above & ~below)]
-    return tuple(LedgerLine(title, float(part.mean()), float(overlay.shares[part].sum())) for title, part in parts)

@@ -81,6 +81,15 @@ class PaneState(QObject):
         self.chosen.emit()
         self.overlay_changed.emit()
 
+    def show(self, method: str, model: LoadedModel, overlay: OverlaySettings, *, keeps_class: bool) -> None:
+        """Take over all at once, with one question; without `keeps_class` the class is the model's own choice."""
+        self.clear()
+        self.method, self.model, self.overlay = method, model, overlay
+        self._classes = model.card.class_names if keeps_class else ()
+        self.chosen.emit()
+        self.overlay_changed.emit()
+        self.wanted.emit()
+
     @property
     def aim(self) -> Aim | None:
         """The class to explain and what it is weighed against; None before one was chosen among the model's classes."""

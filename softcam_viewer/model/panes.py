@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -106,7 +106,7 @@ class Panes(QObject):
         while len(self._made) < LAYOUTS[name].count:
             pane = self._make()
             pane.like(pattern)
-            pane.method = self._method_to_add(pane)
+            pane.method = next(iter(self.other_methods(pane, self._made[:-1])), self.active.method)
         shown = self.shown
         for pane in before[len(shown) :]:
             self._explaining.withdraw(pane.asker)
@@ -204,19 +204,19 @@ class Panes(QObject):
         if pane is self.active:
             tell()
 
-    def _method_to_add(self, pane: PaneState) -> str:
-        """A method that no pane shows: one of each family first, and none that takes long without being asked for."""
-        names = [name_of(other.method) for other in self._made if other is not pane]
-        shown = [self.methods[name] for name in names if name in self.methods]
+    def other_methods(self, pane: PaneState, beside: Sequence[PaneState]) -> list[str]:
+        """Methods for a pane beside others, those first that are unlike theirs; none that takes long unasked."""
+        names = {name_of(other.method) for other in beside}
+        families = {method.family for method in self.methods.values() if method.name in names}
         refusals = pane.model.refusals if pane.model else {}
-        free = [
-            method
-            for method in self.methods.values()
-            if method not in shown and method.is_quick and method.family != "floor" and method.name not in refusals
-        ]
-        families = {method.family for method in shown}
-        new = [method for method in free if method.family not in families]
-        return (new or free)[0].name if free else self.active.method
+        new: list[str] = []
+        rest: list[str] = []
+        for method in self.methods.values():
+            if method.name in names or not method.is_quick or method.family == "floor" or method.name in refusals:
+                continue
+            (rest if method.family in families else new).append(method.name)
+            families.add(method.family)
+        return new + rest
 
     def share_scale(self, *, on: bool) -> None:
         """Give all maps of the same unit one scale, so that equal colours are equal numbers; or each its own."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from softcam_core.models.receptive_field import ReceptiveField
 
 
+Box = tuple[float, float, float, float]
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """Values at one pixel.
@@ -111,33 +114,87 @@ def probe(
             grid = explanation.map_of(settings.target, settings.against) if overlay is None else overlay.grid
             evidence = explanation.geometry.at(grid, y, x)
             reading = _reading(evidence, explanation, overlay)
-            footprint, sees = _cell_extents(explanation, cell, field)
+            box, seen = _boxes_of(explanation, cell, field)
+            footprint, sees = _size_of(box), None if seen is None else _size_of(seen)
     return Probe(x, y, stored, value, evidence, cell, footprint, sees, reading)
 
 
 def _reading(evidence: float, explanation: Explanation, overlay: OverlayMap | None) -> str:
     name = "evidence" if explanation.is_evidence else explanation.about.title
-    if overlay is not None and overlay.is_relative:
-        return f"{name} {_minus(f'{evidence * overlay.factor:.0f}')} {overlay.unit}"
-    return f"{name} {_minus(f'{evidence:+.3g}')} {overlay.unit if overlay else ''}".rstrip()
+    return f"{name} {_with_unit(evidence, overlay)}"
 
 
 def _minus(number: str) -> str:
     return number.replace("-", "−")
 
 
-def _cell_extents(
-    explanation: Explanation, cell: tuple[int, int], field: ReceptiveField | None
-) -> tuple[tuple[float, float], tuple[float, float] | None]:
-    """Height and width in image pixels of a cell, and of the part of the image that can change it."""
+def value_at(explanation: Explanation | None, overlay: OverlayMap | None, row: float, column: float) -> str:
+    """What a map says of a place on its image, with its unit ("+23.4 log-odds", "71 % of max").
+
+    Parameters
+    ----------
+    explanation : Explanation or None
+    overlay : OverlayMap or None
+        As it is shown.
+    row, column : float
+        On the image; pixel edges at whole numbers.
+
+    Returns
+    -------
+    str
+        "" where there is no map, "not analysed" where it does not reach.
+    """
+    if explanation is None or overlay is None:
+        return ""
+    if explanation.geometry.cell_at(row, column, overlay.grid.shape) is None:
+        return "not analysed"
+    value = explanation.geometry.at(overlay.grid, int(np.floor(row)), int(np.floor(column)))
+    if np.isnan(value):
+        return "not analysed"
+    return _with_unit(value, overlay)
+
+
+def _with_unit(value: float, overlay: OverlayMap | None) -> str:
+    if overlay is not None and overlay.is_relative:
+        return f"{_minus(f'{value * overlay.factor:.0f}')} {overlay.unit}"
+    return f"{_minus(f'{value:+.3g}')} {overlay.unit if overlay else ''}".rstrip()
+
+
+def cell_boxes(
+    explanation: Explanation, row: float, column: float, field: ReceptiveField | None
+) -> tuple[Box, Box | None] | None:
+    """Where the grid cell at a place of the image lies, and what of the image can change it.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    row, column : float
+        On the image.
+    field : ReceptiveField or None
+        Of the model's last features.
+
+    Returns
+    -------
+    (box, box or None) or None
+        As (top, left, bottom, right) in pixels of the image. No second box where the map's cells are not those of the
+        network's last features; None outside the analysed area.
+    """
+    cell = explanation.geometry.cell_at(row, column, explanation.grid.shape[-2:])
+    return None if cell is None else _boxes_of(explanation, cell, field)
+
+
+def _boxes_of(explanation: Explanation, cell: tuple[int, int], field: ReceptiveField | None) -> tuple[Box, Box | None]:
     geometry = explanation.geometry
-    top, left, bottom, right = geometry.cell_box(cell, explanation.grid.shape[-2:])
-    footprint = bottom - top, right - left
-    lattice = geometry.lattice
-    if field is None or not (explanation.is_evidence or lattice == Lattice(field.centre, field.stride)):
-        return footprint, None  # the map's cells are not those of the network's last features
+    box = geometry.cell_box(cell, explanation.grid.shape[-2:])
+    if field is None or not (explanation.is_evidence or geometry.lattice == Lattice(field.centre, field.stride)):
+        return box, None
     seen = field.box(cell)
     height, width = geometry.input_size
     first = geometry.to_image(max(seen[0], 0), max(seen[1], 0))
     last = geometry.to_image(min(seen[2], height), min(seen[3], width))
-    return footprint, (last[0] - first[0], last[1] - first[1])
+    return box, (*first, *last)
+
+
+def _size_of(box: Box) -> tuple[float, float]:
+    top, left, bottom, right = box
+    return bottom - top, right - left

@@ -11,16 +11,29 @@ from PySide6.QtCore import QObject, Signal
 
 from softcam_viewer.jobs.lanes import Lanes
 from softcam_viewer.model import backend
+from softcam_viewer.model.ahead import Ahead, ImageCache
+from softcam_viewer.model.annotated import Annotated
 from softcam_viewer.model.cases import CaseList
 from softcam_viewer.model.explaining import Explaining
+from softcam_viewer.model.exporting import Exporting
+from softcam_viewer.model.figures import Figures
 from softcam_viewer.model.film import Film
+from softcam_viewer.model.grouping import make_groups
+from softcam_viewer.model.labels import Known, read_labels
 from softcam_viewer.model.loaded_model import LoadedModel
-from softcam_viewer.model.methods import list_methods
+from softcam_viewer.model.methods import list_methods, name_of
 from softcam_viewer.model.panes import Panes
+from softcam_viewer.model.previews import Previews
+from softcam_viewer.model.weighing import Weighing
+from softcam_viewer.model.worklist import Worklist
 
 if TYPE_CHECKING:
     from softcam_core.explainers.explanation import Explanation
+    from softcam_core.imaging.image import ImageHeader
     from softcam_viewer.jobs.lanes import Lane
+
+HEADERS_AT_ONCE = 100
+"""Read in one go, after which a case that is read ahead has its turn."""
 
 
 class Session(QObject):
@@ -45,7 +58,9 @@ class Session(QObject):
     def __init__(self, lanes: Lanes, device: str = "auto", parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.cases = CaseList(self)
+        self.worklist = Worklist(self.cases, self)
         self.row = -1
+        self._opening: list[Path] = []
         self.film = Film(self)
         self.model: LoadedModel | None = None
         self.compared: tuple[LoadedModel, ...] = ()
@@ -53,8 +68,19 @@ class Session(QObject):
         self._lanes, self._device = lanes, device
         self._explaining = Explaining(lanes.quick, lanes.slow, parent=self)
         self.panes = Panes(self._explaining, self.film, self)
+        self.weighing = Weighing(self.panes, self)
+        self.annotated = Annotated(self.cases, lanes.ahead, self)
+        self.annotated.failed.connect(self.failed)
+        self.figures = Figures(self, lanes.quick, lanes.slow, self)
+        self.exporting = Exporting(self, lanes.export, self)
         self.panes.predicted.connect(self._on_predicted)
-        self.cases.preview_wanted.connect(self._on_preview_wanted)
+        self.previews = Previews(self.cases, lanes.preview, lambda: self.is_settled, self)
+        self._images = ImageCache()
+        self._paths: list[Path] = []
+        self._ahead = Ahead(self._images, self.panes, self._explaining, lanes.ahead, lambda: self.is_settled, self)
+        self.worklist.order_changed.connect(self._look_ahead)
+        self.panes.layout_changed.connect(self._look_ahead)
+        self.panes.explanation_changed.connect(self._look_ahead)
 
     @property
     def models(self) -> tuple[LoadedModel, ...]:
@@ -63,14 +89,20 @@ class Session(QObject):
 
     def stop(self) -> None:
         """Stop what is being explained; the session ends."""
+        self.previews.stop_scan()
+        self._ahead.stop()
+        self.exporting.cancel()
+        self.figures.stop()
         self._explaining.stop()
 
     # Cases
 
     def open_paths(self, paths: list[Path]) -> None:
-        """Open files and folders; their images replace the worklist."""
+        """Open files, folders and tables of labels; their images replace the worklist."""
+        self._opening = paths
+        self._lanes.case.clear()  # nobody wants what was asked for before
         work = partial(backend.find_paths, paths)
-        self._wait_for(self._lanes.case, "Looking for images…", work, self._on_paths_found)
+        self._wait_for(self._lanes.case, "Looking for images…", work, partial(self._on_paths_found, paths))
 
     def select(self, row: int, frame: int = 0) -> None:
         """Bring a case into view."""
@@ -79,38 +111,116 @@ class Session(QObject):
         self.row = row
         self._lanes.case.clear()
         path = self.cases[row].path
-        self._wait_for(
-            self._lanes.case,
-            "Reading the image…",
-            partial(backend.read, path, frame),
-            partial(self._on_image_read, row),
-            partial(self._on_read_failed, row),
-        )
+        known = self._images.get((path, frame))
+        if known is None:
+            self._read(row, frame)
         self.row_changed.emit(row)
+        if known is not None and self.row == row:
+            self._show(known)
+            # It is there at once; whether its file still is what it was shows a moment later.
+            work = partial(backend.key_of, path, frame)
+            checked = partial(self._on_key_checked, row, known)
+            self._wait_for(self._lanes.case, "", work, checked, partial(self._on_read_failed, row, frame))
 
     def step(self, by: int) -> None:
-        """Go to the next (1) or previous (-1) case."""
-        self.select(min(max(self.row + by, 0), len(self.cases) - 1))
+        """Go to the next (1) or previous (-1) case of the worklist as it is sorted and filtered."""
+        row = self.worklist.neighbour(self.row, by)
+        if row is not None:
+            self.select(row)
 
     def step_frame(self, by: int) -> None:
         """Go to another frame; past the ends of the file, and for single frames, to another case."""
         image = self.film.image
         if image is not None and 0 <= image.frame + by < image.frame_count:
             self.select(self.row, image.frame + by)
-        elif 0 <= self.row + by < len(self.cases):
+        else:
             self.step(by)
 
-    def _on_paths_found(self, paths: list[Path]) -> None:
-        self._lanes.preview.clear()
+    def step_to_unreviewed(self) -> None:
+        """Go to the next case of the worklist that is not reviewed, from the top again after the last."""
+        shown = self.worklist.shown
+        start = shown.index(self.row) + 1 if self.row in shown else 0
+        row = next((row for row in shown[start:] + shown[:start] if not self.cases[row].reviewed), None)
+        if row is not None:
+            self.select(row)
+
+    def toggle_reviewed(self) -> None:
+        """Mark the case in view as reviewed, or not."""
+        if 0 <= self.row < len(self.cases):
+            case = self.cases[self.row]
+            self.cases.set_reviewed([case.path], on=not case.reviewed)
+
+    def explain_all(self) -> None:
+        """Explain all cases in the background, those in view first and then the others."""
+        shown = self.worklist.shown
+        others = set(range(len(self.cases))).difference(shown)
+        self.previews.start_scan([*shown, *sorted(others)])
+
+    @property
+    def is_settled(self) -> bool:
+        """True when nobody waits for the case in view: what can wait may have the machine."""
+        panes = self.panes
+        waiting = [panes.methods.get(name_of(pane.method)) for pane in panes.visible if pane.progress is not None]
+        return not self._waits and not any(method is not None and method.is_quick for method in waiting)
+
+    def _read(self, row: int, frame: int) -> None:
+        work = partial(backend.read, self.cases[row].path, frame)
+        read, failed = partial(self._on_image_read, row), partial(self._on_read_failed, row, frame)
+        self._wait_for(self._lanes.case, "Reading the image…", work, read, failed)
+
+    def _on_paths_found(self, opened: list[Path], paths: list[Path]) -> None:
+        if opened is not self._opening:  # others were opened while these were looked for
+            return
+        self._lanes.ahead.clear()
+        self._images.clear()
+        self._paths = paths
         self.cases.reset(paths)
         self.row = -1
-        self.select(0)
+        self.select(next(iter(self.worklist.shown), 0))
+        self._lanes.ahead.submit(partial(read_labels, opened, paths), self._on_labels_read, self.failed.emit)
+        self._read_headers(paths, paths)
+
+    def _on_labels_read(self, found: tuple[dict[Path, Known], tuple[str, ...]]) -> None:
+        labels, problems = found
+        self.cases.update_many(
+            {
+                row: {"label": k.label, "boxes": k.boxes, "box_labels": k.box_labels, "mask": k.mask}
+                for path, k in labels.items()
+                if (row := self.cases.row_of(path)) is not None
+            }
+        )
+        if problems:
+            self.failed.emit("\n".join(problems))
+
+    def _read_headers(self, paths: list[Path], left: list[Path]) -> None:
+        """Read the headers of files some at a time, and group by them when all are known: headings must not jump."""
+        if not left:
+            work = partial(make_groups, self.cases.snapshot)
+            self._lanes.ahead.submit(work, self.worklist.set_groups, self.failed.emit)
+            return
+        now, later = left[:HEADERS_AT_ONCE], left[HEADERS_AT_ONCE:]
+        self._lanes.ahead.submit(
+            partial(backend.read_headers, now), partial(self._on_headers_read, paths, later), self.failed.emit
+        )
+
+    def _on_headers_read(self, paths: list[Path], left: list[Path], headers: dict[Path, ImageHeader]) -> None:
+        if paths is self._paths:  # nothing else has been opened meanwhile
+            self.cases.set_headers(headers)
+            self._read_headers(paths, left)
 
     def _on_image_read(self, row: int, opened: backend.OpenedImage) -> None:
         if row == self.row:  # no other case has been chosen meanwhile
+            if self.cases[row].error:
+                self.cases.update_case(row, error="")  # it has come back
             self._show(opened)
 
-    def _on_read_failed(self, row: int, message: str) -> None:
+    def _on_key_checked(self, row: int, known: backend.OpenedImage, key: tuple[object, ...]) -> None:
+        if row == self.row and key != known.key:
+            self._images.drop((known.image.source, known.image.frame))
+            self._read(row, known.image.frame)
+
+    def _on_read_failed(self, row: int, frame: int, message: str) -> None:
+        self._images.drop((self.cases[row].path, frame))
         self.cases.update_case(row, error=message)
         if row == self.row:
             self._show(None)  # never the film of one case under the name of another
@@ -119,7 +229,20 @@ class Session(QObject):
     def _show(self, opened: backend.OpenedImage | None) -> None:
         self.panes.clear()  # a map lies over its own image only
         self.film.show(opened)
+        if opened is not None:
+            self._images.put((opened.image.source, opened.image.frame), opened)
         self.panes.ask()
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Get the neighbours ready: frames of the same file, and the next and the previous case."""
+        image = self.film.image
+        if image is None:
+            return
+        frames = [f for f in (image.frame + 1, image.frame - 1) if 0 <= f < image.frame_count]
+        rows = [row for by in (1, -1) if (row := self.worklist.neighbour(self.row, by)) is not None]
+        places = [(image.source, frame) for frame in frames] + [(self.cases[row].path, 0) for row in rows]
+        self._ahead.want(places, self.model)
 
     # Models
 
@@ -168,8 +291,8 @@ class Session(QObject):
             self.conversion_wanted.emit(model)
             return
         self.model = model
-        self._lanes.preview.clear()
-        self.cases.forget_predictions()
+        self.previews.use_model(model)
+        self.cases.use_classes(model.card.class_names, model.card.task)
         self.model_changed.emit()
         self.panes.use_model(model)
 
@@ -187,35 +310,12 @@ class Session(QObject):
             name = explanation.class_names[explanation.predicted]
             self.cases.update_case(row, prediction=(name, float(explanation.probabilities[explanation.predicted])))
 
-    # Previews
-
-    def _on_preview_wanted(self, row: int) -> None:
-        path, model = self.cases[row].path, self.model
-        self._lanes.preview.submit(
-            partial(backend.preview, path, model),
-            partial(self._on_previewed, path),
-            partial(self._on_preview_failed, path),
-        )
-
-    def _on_previewed(self, path: Path, preview: backend.Preview) -> None:
-        row = self.cases.row_of(path)
-        if row is not None:
-            known = self.cases[row].prediction
-            self.cases.update_case(
-                row, thumbnail=preview.thumbnail, frames=preview.frames, prediction=known or preview.prediction
-            )
-
-    def _on_preview_failed(self, path: Path, message: str) -> None:
-        row = self.cases.row_of(path)
-        if row is not None:
-            self.cases.update_case(row, error=message)
-
     # Waiting
 
     @property
     def busy(self) -> str:
         """What the user is waiting for, "" for nothing."""
-        return next(iter(self._waits.values()), "")
+        return next(filter(None, self._waits.values()), "")
 
     def _wait_for(
         self,

@@ -2,49 +2,63 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QIcon, QPaintEvent
-from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtCore import QSettings, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QIcon, QPaintEvent
+from PySide6.QtWidgets import (
+    QMainWindow,
+    QMessageBox,
+    QScrollArea,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
-from softcam_core.errors import SettingsError
+from softcam_core.errors import BorderError
 from softcam_core.resources import resource
-from softcam_viewer.commands import Handlers
 from softcam_viewer.model.backend import Convertible
-from softcam_viewer.model.layouts import LAYOUTS
-from softcam_viewer.model.overlay import THRESHOLD_STEP
+from softcam_viewer.model.desk import Desk
 from softcam_viewer.model.session import Session
+from softcam_viewer.model.session_file import ViewEntry
 from softcam_viewer.ui.actions import Actions
-from softcam_viewer.ui.canvas.image_view import ZOOM_STEP
+from softcam_viewer.ui.appearance import Appearance
 from softcam_viewer.ui.canvas.pane import Pane
 from softcam_viewer.ui.canvas.pane_grid import PaneGrid
-from softcam_viewer.ui.card_dialog import CardDialog
 from softcam_viewer.ui.conversion_dialog import ConversionDialog
-from softcam_viewer.ui.help import AboutDialog, ShortcutSheet
+from softcam_viewer.ui.handlers import CommandHandlers
 from softcam_viewer.ui.message_bar import MessageBar
+from softcam_viewer.ui.opening import Opening
+from softcam_viewer.ui.panels.display import DisplayPanel
+from softcam_viewer.ui.panels.figures import FiguresPanel
+from softcam_viewer.ui.panels.ledger import LedgerPanel
 from softcam_viewer.ui.panels.overlay_panel import OverlayPanel
-from softcam_viewer.ui.panels.prediction import LedgerPanel, PredictionPanel
+from softcam_viewer.ui.panels.prediction import PredictionPanel
 from softcam_viewer.ui.panels.worklist import WorklistPanel
+from softcam_viewer.ui.start_page import StartPage
 from softcam_viewer.ui.status_line import StatusLine
-from softcam_viewer.ui.theme import DARK, LIGHT, apply_theme, current_theme
 from softcam_viewer.ui.title_line import TitleLine
-
-IMAGE_FILES = "Images (*.dcm *.dicom *.png *.jpg *.jpeg *.tif *.tiff);;All files (*)"
-MODEL_FILES = "Models and weights (*.safetensors *.pth *.pt *.ckpt);;All files (*)"
-MODEL_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
+from softcam_viewer.ui.window_state import restore_window, save_window
 
 
 class MainWindow(QMainWindow):
-    """Window on a session."""
+    """Window on a session.
+
+    Parameters
+    ----------
+    session : Session
+    desk : Desk
+        What lies around it.
+    appearance : Appearance
+    """
 
     painted = Signal()  # once, when the window has been on screen for the first time
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, desk: Desk, appearance: Appearance) -> None:
         super().__init__()
         self.session = session
+        self.desk, self.appearance = desk, appearance
         self.setWindowTitle("SoftCAM viewer")
         self.setWindowIcon(QIcon(str(resource("icons/softcam.svg"))))
         self.setAcceptDrops(True)
@@ -52,16 +66,19 @@ class MainWindow(QMainWindow):
         self.grid = PaneGrid(session)
         self.messages = MessageBar()
         self.worklist = WorklistPanel(session)
-        self.prediction, self.overlay, self.ledger = (
-            PredictionPanel(session),
-            OverlayPanel(session),
-            LedgerPanel(session),
-        )
+        self.prediction, self.overlay = PredictionPanel(session), OverlayPanel(session)
+        self.ledger, self.display = LedgerPanel(session), DisplayPanel(session)
+        self.figures = FiguresPanel(session.figures)
         self.status = StatusLine(session)
-        self.commands = Actions(session, self._handlers(), self)
-        self._title = TitleLine(session, self.commands)
-        self.setMenuWidget(self._title)
+        self.start = StartPage(desk.recent)
+        self.opening = Opening(desk, self)
+        self.commands = Actions(session, self.grid.tools, CommandHandlers(self).all(), self)
+        self.commands.set_keys(desk.settings.settings.shortcuts)
+        self.title = TitleLine(session, self.commands)
+        self.setMenuWidget(self.title)
+        self.commands.menus["File"].insertMenu(self.commands["reopen_session"], self.opening.menu)
         self._was_painted = False
+        self._pages, self._splitter = QStackedWidget(), QSplitter()
         self._build()
         panes = session.panes
         for signal in (
@@ -73,23 +90,44 @@ class MainWindow(QMainWindow):
         session.conversion_wanted.connect(self._offer_conversion)
         session.conversion_failed.connect(self._on_conversion_failed)
         session.film.image_changed.connect(self._on_image_changed)
+        for signal in (
+            *(session.film.window_changed, session.weighing.changed, session.figures.changed, panes.overlay_changed),
+            *(self.grid.tools.tool_changed, self.grid.tools.shown_changed, session.previews.scan_changed),
+            session.worklist.order_changed,
+        ):
+            signal.connect(self.commands.refresh)
+        self.ledger.highlighted.connect(lambda box: self.grid.active.view.highlight(box))
+        self.ledger.zoom_wanted.connect(lambda box: self.grid.active.view.zoom_to(*box))
+        session.cases.modelReset.connect(self._turn_page)
+        session.cases.case_changed.connect(self._on_case_changed)
         self.grid.pane_made.connect(self._on_pane_made)
         for pane in self.grid.panes:
             self._on_pane_made(pane)
-        self.grid.open_files_wanted.connect(self._open_files)
-        self.grid.open_folder_wanted.connect(self._open_folder)
-        self.grid.demo_wanted.connect(self.open_demo)
+        self.start.open_files_wanted.connect(self.opening.ask_files)
+        self.start.open_folder_wanted.connect(self.opening.ask_folder)
+        self.start.demo_wanted.connect(self.open_demo)
+        self.start.reopen_wanted.connect(self.opening.reopen)
+        self.start.recent_wanted.connect(self.opening.open_recent)
+        self._connect_desk()
         self._on_state_changed()
+
+    def _connect_desk(self) -> None:
+        desk = self.desk
+        desk.failed.connect(self.messages.show_message)
+        desk.settings.changed.connect(self._on_settings_changed)
+        desk.recent.changed.connect(self._on_state_changed)
+        desk.keeping.changed.connect(self._on_file_changed)
+        desk.keeping.look = self._look
+        desk.restoring.view_wanted.connect(self._show_view)
+        self.appearance.changed.connect(self._on_state_changed)
+        if desk.settings.problem:
+            self.messages.show_message(desk.settings.problem)
+        if desk.folders is not None:
+            restore_window(QSettings(str(desk.folders.window), QSettings.Format.IniFormat), self, self._splitter)
 
     def open_demo(self) -> None:
         """Open the bundled cases with the bundled model."""
-        try:
-            model, cases = resource("demo/model.safetensors"), resource("demo/cases")
-        except SettingsError as error:
-            self.session.failed.emit(str(error))
-            return
-        self.session.open_model(model)
-        self.session.open_paths([cases])
+        self.opening.open_demo()
 
     # Layout
 
@@ -99,13 +137,15 @@ class MainWindow(QMainWindow):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.messages)
-        column.addWidget(self.grid, 1)
+        self._pages.addWidget(self.start)
+        self._pages.addWidget(self.grid)
+        column.addWidget(self._pages, 1)
 
         panels = QWidget()
         stack = QVBoxLayout(panels)
         stack.setContentsMargins(0, 0, 0, 0)
         stack.setSpacing(0)
-        for panel in (self.prediction, self.overlay, self.ledger):
+        for panel in (self.prediction, self.overlay, self.ledger, self.figures, self.display):
             stack.addWidget(panel)
         stack.addStretch()
         side = QScrollArea()
@@ -115,7 +155,7 @@ class MainWindow(QMainWindow):
         side.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         side.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
-        splitter = QSplitter()
+        splitter = self._splitter
         splitter.setHandleWidth(1)
         splitter.setChildrenCollapsible(False)
         for widget, least, stretch in ((self.worklist, 190, 0), (middle, 360, 1), (side, 280, 0)):
@@ -133,78 +173,7 @@ class MainWindow(QMainWindow):
         whole.addWidget(self.status)
         self.setCentralWidget(central)
 
-    def _handlers(self) -> Handlers:
-        session, panes, grid = self.session, self.session.panes, self.grid
-        handlers: Handlers = {
-            "open_files": self._open_files,
-            "open_folder": self._open_folder,
-            "open_model": self._open_model,
-            "add_model": self._add_model,
-            "close_compared": session.close_compared,
-            "show_card": self._show_card,
-            "open_demo": self.open_demo,
-            "save_screenshot": self._save_screenshot,
-            "quit": self.close,
-            "next_case": lambda: session.step(1),
-            "previous_case": lambda: session.step(-1),
-            "fit": lambda: grid.active.view.fit(),
-            "zoom_in": lambda: grid.active.view.zoom(ZOOM_STEP),
-            "zoom_out": lambda: grid.active.view.zoom(1 / ZOOM_STEP),
-            "window_1": lambda: session.film.use_file_window(0),
-            "window_2": lambda: session.film.use_percentiles(1, 99),
-            "window_3": lambda: session.film.use_percentiles(0, 100),
-            "window_4": lambda: session.film.use_file_window(1),
-            "invert": session.film.toggle_inverted,
-            "threshold_down": lambda: self._step_threshold(-THRESHOLD_STEP),
-            "threshold_up": lambda: self._step_threshold(THRESHOLD_STEP),
-            "next_class": lambda: panes.active.next_class(),
-            "toggle_overlay": lambda: panes.active.set_overlay(visible=not panes.active.overlay.visible),
-            "next_pane": lambda: panes.step(1),
-            "previous_pane": lambda: panes.step(-1),
-            "maximise": lambda: panes.maximise(on=not panes.is_maximised),
-            "swap_panes": lambda: panes.swap(panes.active_index, (panes.active_index + 1) % len(panes.shown)),
-            "blink": panes.toggle_blinking,
-            "copy_overlay": panes.copy_overlay,
-            "share_scale": lambda: panes.share_scale(on=not panes.shares_scale),
-            "pin_case": lambda: panes.toggle_pinned(panes.active),
-            "choose_method": lambda: grid.active.header.method.showPopup(),
-            "choose_class": lambda: grid.active.header.target.showPopup(),
-            "choose_model": lambda: grid.active.header.model.showPopup(),
-            "method_options": lambda: grid.active.open_options(),
-            "cancel": lambda: panes.cancel(panes.active),
-            "toggle_theme": self._toggle_theme,
-            "show_shortcuts": lambda: ShortcutSheet(self).exec(),
-            "show_about": lambda: AboutDialog(self._title.device.text() or "no model open", self).exec(),
-        }
-        handlers |= {f"layout_{name}": partial(self._set_layout, name) for name in LAYOUTS}
-        return handlers | {f"pane_{n}": partial(panes.activate, n - 1) for n in range(1, 5)}
-
-    # What the commands do
-
-    def _open_files(self) -> None:
-        names, _ = QFileDialog.getOpenFileNames(self, "Open images", "", IMAGE_FILES)
-        if names:
-            self.session.open_paths([Path(name) for name in names])
-
-    def _open_folder(self) -> None:
-        name = QFileDialog.getExistingDirectory(self, "Open a folder of images")
-        if name:
-            self.session.open_paths([Path(name)])
-
-    def _open_model(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Open a model", "", MODEL_FILES)
-        if name:
-            self.session.open_model(Path(name))
-
-    def _add_model(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Add a model to compare", "", MODEL_FILES)
-        if name:
-            self.session.add_model(Path(name))
-
-    def _show_card(self) -> None:
-        model = self.session.panes.active.model or self.session.model
-        if model is not None:
-            CardDialog(model, self).exec()
+    # What the session asks for
 
     def _offer_conversion(self, file: Convertible) -> None:
         # Not exec(): the window stays alive behind it.
@@ -214,42 +183,68 @@ class MainWindow(QMainWindow):
         if self.findChild(ConversionDialog) is None:  # closed meanwhile, and cannot say it itself
             self.messages.show_message(message)
 
-    def _save_screenshot(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save a picture of the window", "softcam.png", "PNG (*.png)")
-        if name and not self.grab().save(name, "PNG"):
-            self.messages.show_message(f"{name}: cannot be written. Choose another folder.")
+    # What part of the image is shown
 
-    def _step_threshold(self, by: float) -> None:
-        pane = self.session.panes.active
-        pane.set_overlay(threshold=float(np.clip(pane.overlay.threshold + by, 0, 1)))
+    def _look(self) -> ViewEntry | None:
+        view = self.grid.active.view.view
+        if view.is_fitted:
+            return None
+        return ViewEntry(x=view.x, y=view.y, scale=view.scale, height=view.size[0], width=view.size[1])
 
-    def _set_layout(self, name: str) -> None:
-        self.session.panes.set_layout(name)
-        self._on_state_changed()  # what was checked already has been unchecked by the click
-
-    def _toggle_theme(self) -> None:
-        app = QApplication.instance()
-        if isinstance(app, QApplication):
-            apply_theme(app, LIGHT if current_theme() is DARK else DARK)
-            self._on_state_changed()
+    def _show_view(self, entry: ViewEntry | None) -> None:
+        if entry is None:
+            self.grid.active.view.fit()
+            return
+        size = (entry.height, entry.width)
+        for pane in self.grid.panes:
+            view = pane.view.view._replace(x=entry.x, y=entry.y, scale=entry.scale, is_fitted=False, size=size)
+            pane.view.show_view(view)
 
     # What the session says
 
     def _on_state_changed(self) -> None:
+        self.commands.has_last_session = self.desk.recent.last_session is not None
         self.commands.refresh()
-        self._title.refresh()
+        self.title.refresh()
+
+    def _on_settings_changed(self) -> None:
+        self.commands.set_keys(self.desk.settings.settings.shortcuts)
+        self._on_state_changed()
+
+    def _on_file_changed(self) -> None:
+        self._tell_title()
+        self._on_state_changed()
 
     def _on_pane_made(self, pane: Pane) -> None:
         self.commands.add_to_image(pane.view)
         self.status.follow(pane)
         pane.view.held.connect(lambda held: self.session.panes.peek(on=held))
+        pane.view.viewed.connect(self.desk.keeping.touch)
         pane.state.progressed.connect(self.commands.refresh)
 
     def _on_image_changed(self) -> None:
-        image = self.session.film.image
-        self.setWindowTitle("SoftCAM viewer" if image is None else f"{image.source.name} · SoftCAM viewer")
-        if image is not None:
+        self._turn_page()
+        self._tell_title()
+        if self.session.film.image is not None and not self.desk.restoring.is_active:
             self.messages.hide()
+
+    def _on_case_changed(self, row: int, fields: frozenset[str]) -> None:
+        if row == self.session.row and "reviewed" in fields:
+            self.commands.refresh()
+
+    def _turn_page(self) -> None:
+        page = self.grid if self.session.film.image is not None or len(self.session.cases) else self.start
+        if self._pages.currentWidget() is not page:
+            self._pages.setCurrentWidget(page)
+            if page is self.grid:
+                self.grid.active.view.setFocus()  # so that the keys of the image work at once
+
+    def _tell_title(self) -> None:
+        image, keeping = self.session.film.image, self.desk.keeping
+        parts = [] if image is None else [image.source.name]
+        if keeping.path is not None:
+            parts.append(keeping.path.stem + ("*" if keeping.is_dirty and not keeping.is_automatic else ""))
+        self.setWindowTitle(" · ".join([*parts, "SoftCAM viewer"]))
 
     # Qt events
 
@@ -266,11 +261,29 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Qt: open what was dropped, models as models."""
-        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
-        for model in [path for path in paths if path.suffix in MODEL_SUFFIXES][:1]:
-            self.session.open_model(model)
-        images = [path for path in paths if path.suffix not in MODEL_SUFFIXES]
-        if images:
-            self.session.open_paths(images)
+        """Qt: open what was dropped by what it is."""
+        self.opening.open_all([Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()])
         event.acceptProposedAction()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Qt: ask where the session would be lost, and remember the window."""
+        if self.desk.keeping.has_unsaved and not self._may_close():
+            event.ignore()
+            return
+        if self.desk.folders is not None:
+            save_window(QSettings(str(self.desk.folders.window), QSettings.Format.IniFormat), self, self._splitter)
+        event.accept()
+
+    def _may_close(self) -> bool:
+        keys = QMessageBox.StandardButton
+        path = self.desk.keeping.path
+        assert path is not None
+        text = f"Save the changes of the session {path.stem}?"
+        answer = QMessageBox.question(self, "SoftCAM viewer", text, keys.Save | keys.Discard | keys.Cancel, keys.Save)
+        if answer == keys.Save:
+            try:
+                self.desk.keeping.close(save=True)
+            except BorderError as error:
+                self.messages.show_message(str(error))
+                return False
+        return answer != keys.Cancel

@@ -6,9 +6,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from softcam_core.notice import NOTICE
-from softcam_viewer.commands import MOUSE_HINT
 from softcam_viewer.model.probe import probe
 from softcam_viewer.model.session import Session
+from softcam_viewer.model.tools import Tools
 from softcam_viewer.ui.canvas.pane import Pane
 from softcam_viewer.ui.elided_label import ElidedLabel
 
@@ -27,16 +27,22 @@ class StatusLine(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._session = session
         self._pointed: tuple[Pane, float, float] | None = None
-        hint, self._probe, notice = ElidedLabel("muted"), QLabel(), QLabel(NOTICE)
-        hint.setText(MOUSE_HINT)
+        self._tools: Tools | None = None
+        self._hint, self._probe, notice = ElidedLabel("muted"), QLabel(), QLabel(NOTICE)
         notice.setObjectName("notice")
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 7, 14, 7)
         row.setSpacing(28)
-        row.addWidget(hint, 1)
+        row.addWidget(self._hint, 1)
         row.addWidget(self._probe)
         row.addWidget(notice)
         session.film.image_changed.connect(self._refresh)
+        session.film.image_changed.connect(self._show_hint)
+
+    @property
+    def hint(self) -> str:
+        """What the mouse does."""
+        return self._hint.text()
 
     @property
     def text(self) -> str:
@@ -45,10 +51,22 @@ class StatusLine(QWidget):
 
     def follow(self, pane: Pane) -> None:
         """Tell what is under the cursor in a pane: its own map, whichever pane is active."""
+        if self._tools is None:
+            self._tools = pane.tools
+            pane.tools.tool_changed.connect(self._show_hint)
+            self._show_hint()
         pane.view.pointed.connect(lambda row, column: self._point(pane, row, column))
         pane.view.left.connect(self._leave)
         for signal in (pane.state.explained, pane.state.overlay_changed):
             signal.connect(self._refresh)
+
+    def _show_hint(self) -> None:
+        if self._tools is None:
+            return
+        tool, image = self._tools.active, self._session.film.image
+        without_size = tool.name == "ruler" and image is not None and image.spacing is None
+        remark = "The file does not say how large a pixel is: lengths are in pixels.    " if without_size else ""
+        self._hint.setText(remark + tool.hint)
 
     def _point(self, pane: Pane, row: float, column: float) -> None:
         self._pointed = pane, row, column

@@ -161,6 +161,19 @@ QSlider::handle:horizontal {{ width: 14px; height: 14px; margin: -5px 0; border-
 QSlider::handle:horizontal:disabled {{ background: {t.muted}; }}
 QSlider::handle:horizontal:focus {{ background: {t.accent}; }}
 
+#palette {{ background: {t.panel}; border: 1px solid {t.line}; border-radius: 8px; }}
+QToolButton#recent {{ background: transparent; border: 1px solid transparent; padding: 4px 6px; color: {t.accent}; }}
+QToolButton#recent:hover, QToolButton#recent:focus {{ border-color: {t.muted}; }}
+QToolButton#recent:disabled {{ color: {t.muted}; }}
+
+QTableView {{ background: {t.panel}; border: 1px solid {t.line}; border-radius: 5px; outline: none;
+    selection-background-color: {t.raised}; selection-color: {t.text}; }}
+QTableView::item {{ padding: 4px 8px; }}
+QTableView::item:selected {{ background: {t.raised}; color: {t.text}; }}
+QTableView:focus {{ border-color: {t.accent}; }}
+QHeaderView {{ background: {t.panel}; border: none; }}
+QHeaderView::section {{ background: {t.panel}; color: {t.muted}; border: none;
+    border-bottom: 1px solid {t.line}; padding: 6px 8px; font-size: 12px; }}
 QListView {{ background: {t.panel}; border: none; outline: none; }}
 QScrollArea {{ border: none; }}
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}

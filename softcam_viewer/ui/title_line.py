@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenuBar, QWidget
 
 from softcam_viewer.model.layouts import LAYOUTS
 from softcam_viewer.model.session import Session
-from softcam_viewer.ui.actions import Actions
+from softcam_viewer.ui.actions import Actions, key_text
 from softcam_viewer.ui.elided_label import ElidedLabel
 from softcam_viewer.ui.icons import LayoutButton
 from softcam_viewer.ui.theme import current_theme
@@ -26,7 +26,7 @@ class TitleLine(QWidget):
         super().__init__(parent)
         self.setObjectName("header")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self._session = session
+        self._session, self._actions = session, actions
         bar = QMenuBar()
         bar.setNativeMenuBar(False)
         actions.fill(bar)
@@ -42,13 +42,20 @@ class TitleLine(QWidget):
         for name, layout in LAYOUTS.items():
             action = actions[f"layout_{name}"]
             button = self.layouts[name] = LayoutButton(layout.rows, layout.columns)
-            button.setToolTip(f"{action.text()} ({action.shortcut().toString()})")
             button.setAccessibleName(action.text())
             button.clicked.connect(action.trigger)
             buttons.addWidget(button)
         row.addLayout(buttons)
         row.addWidget(self._model, 1)
         row.addWidget(self.device)
+        actions.keys_changed.connect(self._tell_keys)
+        self._tell_keys()
+
+    def _tell_keys(self) -> None:
+        for name, button in self.layouts.items():
+            command = f"layout_{name}"
+            keys = key_text(self._actions.keys[command])
+            button.setToolTip(self._actions[command].text() + (f" ({keys})" if keys else ""))
 
     def refresh(self) -> None:
         """Show the model, where it runs, and the layout."""

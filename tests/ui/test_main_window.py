@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit
 
 from softcam_core.notice import NOTICE
 from softcam_viewer.commands import COMMANDS, MENUS
+from softcam_viewer.ui.handlers import CommandHandlers
 
 
 def texts(widget) -> str:
@@ -38,7 +39,8 @@ def test_opening_a_folder_shows_the_first_case_with_its_evidence(opened):
     assert opened.window.grid.active.header.target.currentText() == "opacity against no finding"
     assert "Test network" in shown
     assert "cpu" in shown
-    assert "is the mean of 21 × 16 evidence cells" in shown  # 120 x 90 px at 85 x 64, four pixels a cell
+    # 120 x 90 px at 85 x 64, four pixels a cell
+    assert "the mean of 21 × 16 evidence cells" in opened.window.ledger.rows["Sum"].toolTip()
 
 
 def test_the_worklist_fills_with_thumbnails_predictions_and_what_cannot_be_read(opened, settle):
@@ -105,7 +107,8 @@ def test_choosing_another_class_redraws_the_map_and_the_numbers(viewer, folder, 
     assert session.panes.active.overlay.target == (target + 1) % 3
     assert not np.array_equal(before, pixels(view))
     logit = session.panes.active.explanation.logits[session.panes.active.overlay.target]
-    assert session.panes.active.overlay_map.values.mean() == pytest.approx(logit, abs=1e-4)
+    overlay = session.panes.active.overlay_map
+    assert overlay.offset + overlay.values.mean() == pytest.approx(logit, abs=1e-4)
 
 
 def test_class_against_class_can_be_chosen_in_the_panel(viewer, folder, three_class_file, settle):
@@ -123,8 +126,9 @@ def test_class_against_class_can_be_chosen_in_the_panel(viewer, folder, three_cl
         other = against.itemData(row)
         others = [k for k in range(3) if k != target] if other == "rest" else [other]
         expected = logits[target] - logits[others].mean()
-        assert session.panes.active.overlay_map.values.mean() == pytest.approx(expected, abs=1e-4)
-        assert session.panes.active.overlay_map.unit == ("logit difference" if other == "rest" else "log-odds")
+        overlay = session.panes.active.overlay_map
+        assert overlay.offset + overlay.values.mean() == pytest.approx(expected, abs=1e-4)
+        assert overlay.unit == ("logit difference" if other == "rest" else "log-odds")
     assert against.count() == 4
 
 
@@ -160,6 +164,7 @@ def test_a_left_drag_changes_the_window_and_a_key_brings_it_back(opened, qtbot, 
     assert not np.array_equal(film, pixels(view))
     opened.window.commands["window_1"].trigger()
     assert session.film.window == before
+    QApplication.sendEvent(view, QEvent(QEvent.Type.Leave))  # and takes the crosshair along
     assert np.array_equal(film, pixels(view))
 
 
@@ -203,7 +208,7 @@ def test_the_probe_tells_position_value_and_evidence(opened, qtbot, move):
     row, column = int(position.y()), int(position.x())
     assert f"x {column}  y {row}" in shown
     assert f"stored {opened.session.film.image.pixels[row, column]}" in shown
-    value = explanation.on_image(1, against=0)[row, column]
+    value = explanation.on_image(1, against=0)[row, column] - explanation.offset_of(1, 0)
     assert f"evidence {value:+.3g}".replace("-", "−") in shown
     opened.session.panes.active.next_class()
     assert f"evidence {-value:+.3g}".replace("-", "−") in opened.window.status.text
@@ -279,5 +284,5 @@ def test_the_light_theme_keeps_the_canvas_dark(opened, pixels):
 def test_every_command_has_a_handler_and_no_two_share_a_key(viewer):
     keys = [key for command in COMMANDS for key in command.keys]
     assert len(keys) == len(set(keys))
-    assert set(viewer.window._handlers()) == {command.name for command in COMMANDS}
+    assert set(CommandHandlers(viewer.window).all()) == {command.name for command in COMMANDS}
     assert {command.menu for command in COMMANDS} == set(MENUS)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from PySide6.QtGui import QImage
 
+from softcam_viewer.model.session_file import ModelEntry, PaneEntry, SessionFile, write_session
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -56,6 +58,17 @@ def test_a_bad_file_on_the_command_line_gives_exit_code_2_and_no_traceback(tmp_p
         assert name in result.stderr
         assert "Traceback" not in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_session_on_the_command_line_is_opened(folder, signed_model_file, tmp_path):
+    session = tmp_path / "s.softcam"
+    model = ModelEntry(path=signed_model_file)
+    cases = (folder / "case_0.png", folder / "gone.png")
+    write_session(session, SessionFile(cases=cases, models=(model,), layout="1x2", panes=(PaneEntry(),) * 2))
+    result = run_viewer(session, "--screenshot", tmp_path / "out.png")
+    assert result.returncode == 2
+    assert "1 of 2 images are missing: gone.png" in result.stderr
+    assert QImage(str(tmp_path / "out.png")).width() > 800
 
 
 def test_an_unknown_option_gives_exit_code_2():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from weakref import WeakValueDictionary
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +17,56 @@ from softcam_core.imaging.image import Pixels, Window
 
 # Enlarged further than this, pixels are drawn as squares so that single values can be told apart.
 SMOOTH_UP_TO = 6.0
+MOST_DRAWN = 3
+"""Pictures of a film that are kept: panes may show it at two sizes, and a lens at a third."""
+
+
+class Pyramid:
+    """A film, its halved copies and what they look like under the last windows.
+
+    Panes that show the same film share it, so that a change of its window is computed once for all of them.
+
+    Parameters
+    ----------
+    presentation : ndarray, (H, W) float32 or (H, W, 3) uint8
+    """
+
+    def __init__(self, presentation: Pixels) -> None:
+        self._levels = [presentation]
+        self._drawn: OrderedDict[tuple[int, Window, bool], QImage] = OrderedDict()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the film."""
+        height, width = self._levels[0].shape[:2]
+        return height, width
+
+    def image(self, level: int, window: Window, *, inverted: bool) -> QImage:
+        """The film, or the copy halved so many times, under a window."""
+        while len(self._levels) <= level and min(self._levels[-1].shape[:2]) > 1:
+            height, width = self._levels[-1].shape[:2]
+            half = (max(1, width // 2), max(1, height // 2))
+            self._levels.append(cv2.resize(self._levels[-1], half, interpolation=cv2.INTER_AREA))
+        level = min(level, len(self._levels) - 1)
+        wanted = level, window, inverted
+        if wanted not in self._drawn:
+            self._drawn[wanted] = to_image(grey_levels(self._levels[level], window, inverted=inverted))
+            if len(self._drawn) > MOST_DRAWN:
+                self._drawn.popitem(last=False)
+        self._drawn.move_to_end(wanted)
+        return self._drawn[wanted]
+
+
+# By the id of the film, which no other can have for as long as its pyramid holds it.
+_pyramids: WeakValueDictionary[int, Pyramid] = WeakValueDictionary()
+
+
+def pyramid_of(presentation: Pixels) -> Pyramid:
+    """The pyramid of a film: one for all that show it."""
+    pyramid = _pyramids.get(id(presentation))
+    if pyramid is None:
+        pyramid = _pyramids[id(presentation)] = Pyramid(presentation)
+    return pyramid
 
 
 class FilmItem(pg.GraphicsObject):
@@ -21,49 +74,37 @@ class FilmItem(pg.GraphicsObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self._levels: list[Pixels] = []
+        self._pyramid: Pyramid | None = None
         self._window = Window.from_limits(0, 1)
         self._inverted = False
-        self._drawn: tuple[int, QImage] | None = None
 
     def set_film(self, presentation: Pixels | None) -> None:
         """Show another film, (H, W) float32 or (H, W, 3) uint8, or none."""
         self.prepareGeometryChange()
-        self._levels = [] if presentation is None else [presentation]
-        self._drawn = None
+        self._pyramid = None if presentation is None else pyramid_of(presentation)
         self.update()
 
     def set_window(self, window: Window, *, inverted: bool) -> None:
         """Map values to grey."""
         self._window, self._inverted = window, inverted
-        self._drawn = None
         self.update()
 
     def boundingRect(self) -> QRectF:
         """Qt: the film's extent."""
-        if not self._levels:
+        if self._pyramid is None:
             return QRectF()
-        height, width = self._levels[0].shape[:2]
+        height, width = self._pyramid.size
         return QRectF(0, 0, width, height)
 
-    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem | None, widget: QWidget | None = None) -> None:
         """Qt: draw the halved copy that is just finer than the screen."""
-        if not self._levels:
+        if self._pyramid is None:
             return
-        scale = option.levelOfDetailFromTransform(painter.deviceTransform())
+        scale = QStyleOptionGraphicsItem.levelOfDetailFromTransform(painter.deviceTransform())
         level = max(0, int(np.floor(-np.log2(scale) + 1e-6))) if scale > 0 else 0
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, scale < SMOOTH_UP_TO)
-        painter.drawImage(self.boundingRect(), self._image(level))
-
-    def _image(self, level: int) -> QImage:
-        while len(self._levels) <= level and min(self._levels[-1].shape[:2]) > 1:
-            height, width = self._levels[-1].shape[:2]
-            half = (max(1, width // 2), max(1, height // 2))
-            self._levels.append(cv2.resize(self._levels[-1], half, interpolation=cv2.INTER_AREA))
-        level = min(level, len(self._levels) - 1)
-        if self._drawn is None or self._drawn[0] != level:
-            self._drawn = level, to_image(grey_levels(self._levels[level], self._window, inverted=self._inverted))
-        return self._drawn[1]
+        image = self._pyramid.image(level, self._window, inverted=self._inverted)
+        painter.drawImage(self.boundingRect(), image)
 
 
 def grey_levels(presentation: Pixels, window: Window, *, inverted: bool) -> npt.NDArray[np.uint8]:

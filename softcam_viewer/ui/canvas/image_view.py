@@ -1,14 +1,14 @@
-"""The image and the evidence over it, with the mouse: window/level, pan, zoom, probe."""
+"""The image and the evidence over it, with the mouse: window/level, pan, zoom, probe, tools."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
 
-import contourpy
 import numpy as np
+import numpy.typing as npt
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QKeyEvent,
@@ -16,58 +16,43 @@ from PySide6.QtGui import (
     QPainter,
     QPainterPath,
     QPen,
-    QPolygonF,
-    QResizeEvent,
     QTransform,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QGraphicsPathItem, QGraphicsRectItem, QWidget
+from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 
 from softcam_core.imaging.image import MedicalImage, Window
 from softcam_viewer.model.overlay import OverlayMap, OverlaySettings, lookup_table
+from softcam_viewer.model.tools import Tools
+from softcam_viewer.ui.canvas.contours import ContourItem, mask_path
 from softcam_viewer.ui.canvas.film import FilmItem
+from softcam_viewer.ui.canvas.layers import (
+    Annotations,
+    Box,
+    Cells,
+    Highlight,
+    Hint,
+    Layer,
+    Outline,
+    Removed,
+    Shapes,
+    area_of,
+)
+from softcam_viewer.ui.canvas.pan_zoom import PanZoomView
+from softcam_viewer.ui.canvas.pointer import Crosshair, Lens
+from softcam_viewer.ui.canvas.tool_mouse import LEAST_DRAG, ToolMouse
 from softcam_viewer.ui.theme import current_theme
 
-FIT_MARGIN = 0.98
 ZOOM_STEP = 1.2
-ZOOM_LIMITS = (0.02, 64.0)
-# Contours are traced on every second overlay pixel: still finer than the screen shows, and fast enough to drag.
-CONTOUR_STEP = 2
-CONTOUR_COLOR = "#ffe2a8"
 
 
-class View(NamedTuple):
-    """What part of an image is shown.
+class ImageView(PanZoomView):
+    """One film with one overlay and what is marked on them.
 
-    Attributes
+    Parameters
     ----------
-    x, y : float
-        Column and row in the middle.
-    scale : float
-        Screen pixels per image pixel.
-    is_fitted : bool
-        The whole image is shown, also after the next change of size.
-    size : (int, int)
-        Height and width of the image in pixels.
-    """
-
-    x: float
-    y: float
-    scale: float
-    is_fitted: bool
-    size: tuple[int, int]
-
-    def on(self, size: tuple[int, int]) -> View:
-        """The same part of an image of another size, by its share in height and width."""
-        (height, width), (own_height, own_width) = size, self.size
-        scale = self.scale * own_height / height
-        return View(self.x * width / own_width, self.y * height / own_height, scale, self.is_fitted, size)
-
-
-class ImageView(pg.GraphicsView):
-    """One film with one overlay.
-
-    Centre and scale are kept here rather than in the ViewBox, so that they survive resizing and can be shared.
+    tools : Tools
+        What the left button does.
     """
 
     windowed = Signal(float, float)  # left drag: (right, down) in pixels
@@ -76,197 +61,240 @@ class ImageView(pg.GraphicsView):
     left = Signal()  # cursor gone
     double_clicked = Signal()
     held = Signal(bool)  # space bar pressed or let go
-    viewed = Signal()  # the user looks at another part of the image
+    outlined = Signal(object)  # a place was drawn: corners (row, column) on the image
+    shape_removed = Signal(str)  # name of a shape that is to go
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, background=current_theme().canvas)
+    def __init__(self, tools: Tools, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self.setObjectName("canvas")
         self.setRenderHint(QPainter.RenderHint.Antialiasing)  # smooth contours
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._box = pg.ViewBox(lockAspect=True, invertY=True, enableMouse=False, enableMenu=False, defaultPadding=0)
-        self._box.disableAutoRange()
-        self.setCentralItem(self._box)
         self._film = FilmItem()
         # Levels are given, so that pyqtgraph does not look through the data at each change of colour.
         self._overlay = pg.ImageItem(axisOrder="row-major", levels=(0, 255), autoDownsample=False)
-        self._contour = QGraphicsPathItem()
+        self._contour = ContourItem()
         self._outline = QGraphicsRectItem()
         for z, item in enumerate((self._film, self._overlay, self._contour, self._outline)):
             item.setZValue(z)
-            self._box.addItem(item, ignoreBounds=True)
-        self._contour.setPen(self._pen(CONTOUR_COLOR, 1.4))
-        self._outline.setPen(self._pen(current_theme().muted, 1.0, Qt.PenStyle.DashLine))
-        self._size = (1, 1)
-        self._centre = QPointF(0.5, 0.5)
-        self._scale = 1.0
-        self._fitted = True
+            self.add_item(item)
+        pen = QPen(QColor(current_theme().muted), 1.0, Qt.PenStyle.DashLine)
+        pen.setCosmetic(True)
+        self._outline.setPen(pen)
         self._drag: QPointF | None = None
+        self._pressed: QPointF | None = None
+        self._cursor: QPointF | None = None
         self._map: OverlayMap | None = None
+        self._settings = OverlaySettings()
+        self._removed_mask: npt.NDArray[np.bool_] | None = None
+        self._tools, self._mouse = tools, ToolMouse(self, tools)
+        self._highlight, self._removed, self._shapes = Highlight(), Removed(), Shapes()
+        self._annotations, self._cells, self._hint = Annotations(), Cells(), Hint()
+        self._crosshair, self._lens = Crosshair(), Lens()
+        self._layers: tuple[Layer, ...] = (
+            *(self._removed, self._annotations, self._shapes, self._highlight, self._cells),
+            *(self._mouse, self._lens, self._crosshair, self._hint),
+        )
+        tools.tool_changed.connect(self._on_tool_changed)
+        tools.shown_changed.connect(self._on_shown_changed)
+        tools.measures_changed.connect(self.viewport().update)
+        self._on_tool_changed()
 
     # What is shown
 
     def show_image(self, image: MedicalImage | None) -> None:
         """Show another image; keeps the view where the size is the same (frames, follow-ups of one device)."""
         self._film.set_film(None if image is None else image.presentation)
+        key: tuple[Path, int] | None = None if image is None else (image.source, image.frame)
+        if key != self._mouse.image:
+            self._mouse.give_up()
+            self._mouse.image = key
+            self.show_annotations(())  # those of the case before
+        self.show_pointer(None)
+        self.highlight(None)
         if image is None:
             self.show_overlay(None, OverlaySettings())
             return
-        if image.size != self._size:
-            self._size = image.size
-            self._fit()
+        self._mouse.spacing = image.spacing
+        self.set_image_size(image.size)
 
     def show_window(self, window: Window, *, inverted: bool) -> None:
         """Show the image under a window."""
         self._film.set_window(window, inverted=inverted)
 
     def show_overlay(self, overlay: OverlayMap | None, settings: OverlaySettings) -> None:
-        """Lay a map over the image, or none."""
+        """Lay a map over the image, or none; nothing of it is taken out."""
         visible = overlay is not None
         for item in (self._overlay, self._contour, self._outline):
             item.setVisible(visible)
-        self._map = overlay
+        self._map, self._settings = overlay, settings
+        self._removed_mask = self._removed.path = None
         if overlay is None:
+            self._contour.show_map(None)
+            self.viewport().update()
             return
-        top, left, bottom, right = overlay.box
-        area = QRectF(left, top, right - left, bottom - top)
-        self._overlay.setImage(overlay.index, autoLevels=False)
-        self._overlay.setRect(area)
-        height, width = overlay.values.shape
-        self._contour.setTransform(
-            QTransform.fromTranslate(left, top).scale(area.width() / width, area.height() / height)
-        )
-        whole = (0.0, 0.0, float(self._size[0]), float(self._size[1]))
+        area = area_of(overlay.box)
+        whole = (0.0, 0.0, float(self.image_size[0]), float(self.image_size[1]))
         self._outline.setRect(area)
         self._outline.setVisible(bool(np.abs(np.subtract(overlay.box, whole)).max() > 1e-6))
-        self.recolor(settings)
+        self._show_map()
 
     def recolor(self, settings: OverlaySettings) -> None:
         """Apply threshold, opacity, colours and sign to the map that is shown."""
+        self._settings = settings
         if self._map is None:
             return
         self._overlay.setLookupTable(lookup_table(self._map, settings))
-        self._contour.setPath(self._trace(settings))
+        self._contour.show_settings(settings)
 
-    def _trace(self, settings: OverlaySettings) -> QPainterPath:
-        path = QPainterPath()
-        if self._map is None or settings.style == "fill" or not (settings.visible and self._map.has_regions):
-            return path
-        level = settings.threshold * self._map.scale
-        if level <= 0:
-            return path
-        # A rim just below the threshold closes regions that touch the border.
-        values = np.pad(self._map.values[::CONTOUR_STEP, ::CONTOUR_STEP], 1)
-        generator = contourpy.contour_generator(z=values, name="serial", line_type=contourpy.LineType.Separate)
-        if settings.sign != "negative" or not self._map.signed:
-            self._add_lines(path, generator.lines(level))
-        if settings.sign != "positive" and self._map.signed:
-            self._add_lines(path, generator.lines(-level))
-        return path
+    def _show_map(self) -> None:
+        overlay, removed = self._map, self._removed_mask
+        assert overlay is not None
+        # What is taken out is drawn as the nothing that then counts there: 128 is the least above zero.
+        nothing = np.uint8(128 if overlay.signed else 0)
+        index = overlay.index if removed is None else np.where(removed, nothing, overlay.index)
+        self._overlay.setImage(index, autoLevels=False)
+        self._overlay.setRect(area_of(overlay.box))
+        self._contour.show_map(overlay, removed)
+        self.recolor(self._settings)
 
-    @staticmethod
-    def _add_lines(path: QPainterPath, lines: Iterable[Any]) -> None:
-        for line in lines:
-            # Undo the rim and the step; samples stand for the centres of their pixels.
-            points = (line - 1) * CONTOUR_STEP + 0.5
-            path.addPolygon(QPolygonF([QPointF(x, y) for x, y in points.tolist()]))
-
-    @staticmethod
-    def _pen(color: str, width: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
-        pen = QPen(QColor(color), width, style)
-        pen.setCosmetic(True)
-        return pen
-
-    # Where it is shown
-
-    @property
-    def scale_factor(self) -> float:
-        """Screen pixels per image pixel."""
-        return self._scale
-
-    @property
-    def view(self) -> View:
-        """What part of the image is shown."""
-        return View(self._centre.x(), self._centre.y(), self._scale, self._fitted, self._size)
-
-    def show_view(self, view: View) -> None:
-        """Show a part of the image as another view does; nobody is told."""
-        if view.is_fitted:
-            self._fit()
+    def highlight(self, place: Box | QPainterPath | None) -> None:
+        """Point out a box (top, left, bottom, right) or a path (x, y) on the image, or nothing."""
+        if place is None and self._highlight.path is None:
             return
-        view = view.on(self._size)
-        self._centre, self._scale, self._fitted = QPointF(view.x, view.y), view.scale, False
-        self._apply_view()
+        if place is None or isinstance(place, QPainterPath):
+            self._highlight.path = place
+        else:
+            self._highlight.path = QPainterPath()
+            self._highlight.path.addRect(area_of(place))
+        self.viewport().update()
 
-    def fit(self) -> None:
-        """Show the whole image, now and while the window is resized."""
-        self._fit()
-        self.viewed.emit()
+    def show_removed(self, mask: npt.NDArray[np.bool_] | None) -> None:
+        """Show what does not count without its map, hatched: (h, w) as the values of the map, or None."""
+        overlay = self._map
+        if overlay is None or (mask is None and self._removed_mask is None):
+            return
+        if mask is not None and mask.shape != overlay.values.shape:
+            raise ValueError(f"a mask of {mask.shape} for a map of {overlay.values.shape}")
+        self._removed_mask = mask
+        self._removed.set_mask(mask, overlay.box)
+        self._show_map()
+        self.viewport().update()
 
-    def _fit(self) -> None:
-        height, width = self._size
-        self._fitted = True
-        self._centre = QPointF(width / 2, height / 2)
-        self._scale = FIT_MARGIN * min(max(self.width(), 1) / width, max(self.height(), 1) / height)
-        self._apply_view()
+    @property
+    def shapes(self) -> tuple[Outline, ...]:
+        """Places drawn by hand that are shown."""
+        return self._shapes.shapes
 
-    def zoom(self, factor: float, around: QPointF | None = None) -> None:
-        """Magnify around an image position (the centre of the view by default)."""
-        fixed = around or self._centre
-        scale = float(np.clip(self._scale * factor, *ZOOM_LIMITS))
-        self._centre = fixed + (self._centre - fixed) * (self._scale / scale)
-        self._scale = scale
-        self._fitted = False
-        self._apply_view()
-        self.viewed.emit()
+    def show_shapes(self, shapes: Sequence[Outline]) -> None:
+        """Show places drawn by hand, with their names."""
+        if tuple(shapes) != self._shapes.shapes:
+            self._shapes.shapes = tuple(shapes)
+            self.viewport().update()
 
-    def pan(self, by: QPointF) -> None:
-        """Move the image by screen pixels."""
-        self._centre -= by / self._scale
-        self._fitted = False
-        self._apply_view()
-        self.viewed.emit()
+    def show_annotations(
+        self,
+        boxes: Sequence[tuple[float, float, float, float]],
+        mask: npt.NDArray[np.bool_] | None = None,
+        name: str = "known",
+    ) -> None:
+        """Show what is known of the case beforehand.
 
-    def image_position(self, position: QPointF) -> QPointF:
-        """Position on this widget -> (column, row) on the image."""
-        middle = QPointF(self.width() / 2, self.height() / 2)
-        return self._centre + (position - middle) / self._scale
+        Parameters
+        ----------
+        boxes : sequence of (float, float, float, float)
+            x, y, width and height in pixels of the image, as manifests have them.
+        mask : ndarray, (h, w) bool, optional
+            Covers the whole image, at any size.
+        name : str
+            Of what was found.
+        """
+        height, width = self.image_size
+        whole = (0.0, 0.0, float(height), float(width))
+        self._annotations.boxes = tuple((y, x, y + h, x + w) for x, y, w, h in boxes)
+        self._annotations.mask = None if mask is None or not mask.any() else mask_path(mask, whole)
+        self._annotations.name = name
+        self.viewport().update()
 
-    def widget_position(self, row: float, column: float) -> QPointF:
-        """(row, column) on the image -> position on this widget."""
-        middle = QPointF(self.width() / 2, self.height() / 2)
-        return middle + (QPointF(column, row) - self._centre) * self._scale
+    def show_hint(self, text: str) -> None:
+        """Say what would happen if something was let go here; "" for nothing."""
+        if text != self._hint.text:
+            self._hint.text = text
+            self.viewport().update()
 
-    def _apply_view(self) -> None:
-        width, height = max(self.width(), 1) / self._scale, max(self.height(), 1) / self._scale
-        area = QRectF(self._centre.x() - width / 2, self._centre.y() - height / 2, width, height)
-        self._box.setRange(area, padding=0, disableAutoRange=True)
+    def show_pointer(
+        self, at: tuple[float, float] | None, text: str = "", boxes: tuple[Box, Box | None] | None = None
+    ) -> None:
+        """Show where the cursor is, in this pane or another.
+
+        Parameters
+        ----------
+        at : (float, float) or None
+            Row and column on the image.
+        text : str
+            What the map says there.
+        boxes : (box, box or None) or None
+            Grid cell, and what the network sees from there.
+        """
+        region = self._crosshair.region(self) + self._lens.region(self)
+        point = None if at is None else QPointF(at[1], at[0])
+        self._crosshair.at, self._crosshair.text = (point if self._tools.shows_crosshair else None), text
+        self._lens.at = point if self._tools.active.name == "magnifier" else None
+        cell, field = boxes or (None, None)
+        if (cell, field) != (self._cells.cell, self._cells.field):
+            self._cells.cell, self._cells.field = cell, field
+            region += QRect(self.viewport().rect())
+        region += self._crosshair.region(self) + self._lens.region(self)
+        self.viewport().update(region)
+
+    def paint_image(self, painter: QPainter, transform: QTransform) -> None:
+        """Draw film, map and contours once more, transformed from where they are on the widget."""
+        for item in (self._film, self._overlay, self._contour):
+            if item.isVisible():
+                painter.setWorldTransform(item.sceneTransform() * self.viewportTransform() * transform)
+                item.paint(painter, None)
+
+    def drawForeground(self, painter: QPainter, rect: QRectF | QRect) -> None:
+        """Qt: draw the marks, in pixels of the widget."""
+        painter.resetTransform()
+        for layer in self._layers:
+            layer.paint(painter, self)
+
+    def _on_tool_changed(self) -> None:
+        draws = self._tools.active.name in ("ruler", "angle", "lasso")
+        self.viewport().setCursor(Qt.CursorShape.CrossCursor if draws else Qt.CursorShape.ArrowCursor)
+        self.show_pointer(None)
+        self.viewport().update()
+
+    def _on_shown_changed(self) -> None:
+        self._annotations.is_shown = self._tools.shows_annotations
+        self._lens.factor = self._tools.magnification
+        if not self._tools.shows_crosshair:
+            self._crosshair.at = None
+        if not self._tools.shows_cells:
+            self._cells.cell = self._cells.field = None
+        self.viewport().update()
 
     # Qt events
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Qt: keep centre and scale, or the fit."""
-        super().resizeEvent(event)
-        if not hasattr(self, "_fitted"):
-            return  # pyqtgraph resizes while it is being made
-        if self._fitted:
-            self._fit()
-        else:
-            self._apply_view()
-
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Qt: start dragging."""
+        """Qt: start dragging, or drawing."""
         self.setFocus()
-        self._drag = event.position()
+        self._drag = self._pressed = event.position()
+        if event.button() == Qt.MouseButton.LeftButton and self._mouse.draws:
+            self._mouse.press(event.position())
         event.accept()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Qt: left drag windows, middle drag pans, right drag zooms; always probe."""
-        here = event.position()
+        """Qt: left drag windows or draws, middle drag pans, right drag zooms; always probe."""
+        here = self._cursor = event.position()
+        is_left = bool(event.buttons() & Qt.MouseButton.LeftButton)
+        if self._mouse.draws:
+            self._mouse.move(here, pressed=is_left)
         if self._drag is not None and event.buttons() != Qt.MouseButton.NoButton:
             moved = here - self._drag
             self._drag = here
-            if event.buttons() & Qt.MouseButton.LeftButton:
+            if is_left and not self._mouse.draws:
                 self.windowed.emit(moved.x(), moved.y())
             elif event.buttons() & Qt.MouseButton.MiddleButton:
                 self.pan(moved)
@@ -277,13 +305,24 @@ class ImageView(pg.GraphicsView):
         event.accept()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Qt: end dragging."""
-        self._drag = None
+        """Qt: end dragging, or drawing."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            if self._mouse.draws:
+                self._mouse.release(event.position())
+            elif self._tools.active.name == "magnifier" and self._is_click(event.position()):
+                self._tools.magnify_more()
+        self._drag = self._pressed = None
         event.accept()
 
+    def _is_click(self, released: QPointF) -> bool:
+        return self._pressed is not None and (released - self._pressed).manhattanLength() < LEAST_DRAG
+
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Qt: a double click."""
-        self.double_clicked.emit()
+        """Qt: a double click; while a tool draws, it is two clicks."""
+        if self._mouse.draws:
+            self.mousePressEvent(event)
+        elif event.button() == Qt.MouseButton.LeftButton:
+            self.double_clicked.emit()
         event.accept()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -296,11 +335,19 @@ class ImageView(pg.GraphicsView):
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Qt: the space bar hides the overlay while it is held."""
-        if event.key() != Qt.Key.Key_Space:
+        """Qt: the space bar hides the overlay while it is held; Escape puts the tool away, Delete removes a mark."""
+        key = event.key()
+        if key == Qt.Key.Key_Space:
+            if not event.isAutoRepeat():
+                self.held.emit(True)
+        elif key == Qt.Key.Key_Escape and self._mouse.is_drawing:
+            self._mouse.give_up()
+        elif key == Qt.Key.Key_Escape and self._tools.active.name != "window":
+            self._tools.use("window")
+        elif key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self._cursor is not None:
+            event.setAccepted(self._mouse.delete(self._cursor))
+        else:
             event.ignore()
-        elif not event.isAutoRepeat():
-            self.held.emit(True)
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         """Qt: the space bar was let go."""
@@ -311,5 +358,6 @@ class ImageView(pg.GraphicsView):
 
     def leaveEvent(self, event: QEvent) -> None:
         """Qt: the cursor has left."""
+        self._cursor = None
         self.left.emit()
         super().leaveEvent(event)

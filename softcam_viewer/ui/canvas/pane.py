@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from PySide6.QtCore import QEvent, QObject, QRectF, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
@@ -13,7 +14,9 @@ from softcam_viewer.model.film import Film
 from softcam_viewer.model.methods import name_of
 from softcam_viewer.model.overlay import OverlaySettings
 from softcam_viewer.model.pane import PaneState
+from softcam_viewer.model.probe import cell_boxes, value_at
 from softcam_viewer.model.session import Session
+from softcam_viewer.model.tools import Tools
 from softcam_viewer.ui.canvas.color_bar import ColorBar
 from softcam_viewer.ui.canvas.image_view import ImageView
 from softcam_viewer.ui.canvas.pane_header import PaneHeader
@@ -24,6 +27,8 @@ from softcam_viewer.ui.theme import current_theme
 # A drag over this many pixels changes the window by its own width.
 WINDOW_DRAG = 300.0
 FRAME = 2
+HALF = 0.5
+"""A pixel of the map is shown as left out where more of it is left out than not."""
 TOUCHES = (QEvent.Type.MouseButtonPress, QEvent.Type.FocusIn)
 
 
@@ -35,18 +40,21 @@ class Pane(QWidget):
     session : Session
     state : PaneState
         What it shows.
+    tools : Tools
+        What the left button does.
     """
 
     touched = Signal()  # clicked, or reached by the keyboard
 
-    def __init__(self, session: Session, state: PaneState, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, state: PaneState, tools: Tools, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.state = state
+        self.state, self.tools = state, tools
         self._session = session
         self._is_framed = False
         self._shown_map: object = None
+        self._pointed: tuple[float, float] | None = None
         self.header = PaneHeader(session, state)
-        self.view, self.color_bar = ImageView(), ColorBar()
+        self.view, self.color_bar = ImageView(tools), ColorBar()
         self.view.setAccessibleName(f"Image, pane {session.panes.number_of(state)}")
         self.notice = PaneNotice(self.view)
 
@@ -67,6 +75,11 @@ class Pane(QWidget):
         state.explained.connect(self._on_explained)
         state.overlay_changed.connect(self._on_overlay_changed)
         self.view.windowed.connect(self._on_windowed)
+        self.view.outlined.connect(session.weighing.add_shape)
+        self.view.shape_removed.connect(session.weighing.remove_shape)
+        session.annotated.changed.connect(self._show_annotation)
+        session.weighing.changed.connect(self._show_weighed)
+        session.panes.active_changed.connect(self._show_weighed)
         self.view.stepped.connect(session.step_frame)
         self.view.double_clicked.connect(self._on_double_clicked)
         self.header.options_wanted.connect(self.open_options)
@@ -99,7 +112,16 @@ class Pane(QWidget):
 
     def _on_image_changed(self) -> None:
         self.view.show_image(self.state.film.image)
+        self._pointed = None
         self._on_window_changed()
+        self._show_weighed()
+        self._show_annotation()
+
+    def _show_annotation(self, source: Path | None = None) -> None:
+        """Show what is known of the image, or of any whose file is given."""
+        image = self.state.film.image
+        if image is not None and source in (None, image.source):
+            self.view.show_annotations(*self._session.annotated.of(image))
 
     def _on_window_changed(self) -> None:
         film = self.state.film
@@ -120,9 +142,43 @@ class Pane(QWidget):
         if overlay is not self._shown_map or overlay is None:
             self._shown_map = overlay
             self.view.show_overlay(overlay, self._settings)
+            self._show_weighed()
+            self._show_pointer()
         else:
             self.view.recolor(self._settings)
         self.color_bar.show_scale(overlay, self.state.overlay)
+
+    def point_at(self, share: tuple[float, float] | None) -> None:
+        """Show where the cursor is, here or in another pane, with this pane's own value.
+
+        Parameters
+        ----------
+        share : (float, float) or None
+            Shares of the image's height and width.
+        """
+        self._pointed = share
+        self._show_pointer()
+
+    def _show_pointer(self) -> None:
+        state, image = self.state, self.state.film.image
+        if self._pointed is None or image is None or not all(0 <= share < 1 for share in self._pointed):
+            self.view.show_pointer(None)
+            return
+        row, column = (share * pixels for share, pixels in zip(self._pointed, image.size, strict=True))
+        text = value_at(state.explanation, state.overlay_map, row, column)
+        boxes = None
+        if self.tools.shows_cells and state.explanation is not None:
+            boxes = cell_boxes(state.explanation, row, column, state.model.field if state.model else None)
+        self.view.show_pointer((row, column), text, boxes)
+
+    def _show_weighed(self) -> None:
+        """Show what is left out of the ledger: shapes in all panes of the case, the rest on the map that it is of."""
+        weighing, overlay = self._session.weighing, self.state.overlay_map
+        is_same_film = self.state.film is weighing.pane.film
+        self.view.show_shapes(weighing.shapes if is_same_film else ())
+        mask = weighing.mask if overlay is not None and weighing.overlay is overlay is self._shown_map else None
+        is_of_map = mask is not None and overlay is not None and mask.shape == overlay.values.shape
+        self.view.show_removed(mask >= HALF if mask is not None and is_of_map else None)
 
     def _recolor(self) -> None:
         self.view.recolor(self._settings)

@@ -1,4 +1,4 @@
-"""PaneGrid: the panes in view side by side; or what to do where nothing is open."""
+"""PaneGrid: the panes in view side by side."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QPushButton,
-    QStackedLayout,
     QVBoxLayout,
     QWidget,
 )
@@ -19,8 +17,11 @@ from PySide6.QtWidgets import (
 from softcam_viewer.model.layouts import LAYOUTS, MOST_PANES
 from softcam_viewer.model.pane import PaneState
 from softcam_viewer.model.session import Session
+from softcam_viewer.model.tools import Tools
 from softcam_viewer.ui.canvas.color_bar import decimals_for
 from softcam_viewer.ui.canvas.pane import Pane
+from softcam_viewer.ui.canvas.pane_link import PaneLink
+from softcam_viewer.ui.canvas.tool_buttons import ToolButtons
 from softcam_viewer.ui.canvas.view_link import ViewLink
 from softcam_viewer.ui.elided_label import ElidedLabel
 
@@ -30,39 +31,36 @@ GAP = 2
 class PaneGrid(QWidget):
     """All panes under one line about the case."""
 
-    open_files_wanted = Signal()
-    open_folder_wanted = Signal()
-    demo_wanted = Signal()
     pane_made = Signal(object)  # a Pane
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._made: dict[PaneState, Pane] = {}
-        self._link = ViewLink(self)
+        self.tools = Tools(self)
+        self._link, self._pane_link = ViewLink(self), PaneLink(self)
+        self._pane_link.swapped.connect(self._swap)
         self._case, self._work = ElidedLabel("muted"), QLabel()
         self._work.setObjectName("accent")
         line = QWidget()
         line.setObjectName("caseLine")
         line.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         row = QHBoxLayout(line)
-        row.setContentsMargins(12, 6, 12, 6)
+        row.setContentsMargins(12, 3, 8, 3)
         row.addWidget(self._case, 1)
         row.addWidget(self._work)
-        films, grid = QWidget(), QWidget()
-        self._cells = QGridLayout(grid)
+        row.addWidget(ToolButtons(self.tools))
+        self.films = QWidget()
+        self._cells = QGridLayout(self.films)
         self._cells.setContentsMargins(0, 0, 0, 0)
         self._cells.setSpacing(GAP)
-        column = QVBoxLayout(films)
+        column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(line)
-        column.addWidget(grid, 1)
-        self._stack = QStackedLayout(self)
-        self._stack.addWidget(self._make_empty())
-        self._stack.addWidget(films)
+        column.addWidget(self.films, 1)
 
-        session.film.image_changed.connect(self._on_image_changed)
+        session.film.image_changed.connect(self._update_case)
         session.film.window_changed.connect(self._update_case)
         session.row_changed.connect(self._update_case)
         session.busy_changed.connect(self._work.setText)
@@ -85,9 +83,10 @@ class PaneGrid(QWidget):
         panes, layout = self._session.panes, LAYOUTS[self._session.panes.layout]
         for state in panes.shown:
             if state not in self._made:
-                pane = self._made[state] = Pane(self._session, state)
+                pane = self._made[state] = Pane(self._session, state, self.tools)
                 pane.touched.connect(partial(self._on_touched, state))
                 self._link.add(pane.view)
+                self._pane_link.add(pane)
                 self.pane_made.emit(pane)
         visible = panes.visible
         columns = layout.columns if len(visible) > 1 else 1
@@ -102,6 +101,10 @@ class PaneGrid(QWidget):
             pane.setVisible(state in visible)
         self._on_active_changed()
 
+    def _swap(self, dragged: Pane, target: Pane) -> None:
+        shown = self._session.panes.shown
+        self._session.panes.swap(shown.index(dragged.state), shown.index(target.state))
+
     def _on_touched(self, state: PaneState) -> None:
         panes = self._session.panes
         if state in panes.visible and state is not panes.active:
@@ -114,14 +117,6 @@ class PaneGrid(QWidget):
         focused = QApplication.focusWidget()
         if focused is not None and any(pane.isAncestorOf(focused) for pane in self.panes if pane is not self.active):
             self.active.view.setFocus()  # the keys go where the frame is
-
-    def _on_image_changed(self) -> None:
-        session = self._session
-        page = 0 if session.film.image is None and not len(session.cases) else 1
-        if self._stack.currentIndex() != page:
-            self._stack.setCurrentIndex(page)
-            self.active.view.setFocus()  # so that the keys of the image work at once
-        self._update_case()
 
     def _update_case(self) -> None:
         session, image = self._session, self._session.film.image
@@ -137,32 +132,3 @@ class PaneGrid(QWidget):
             center, width = (lower + upper) / 2, upper - lower
             parts.append(f"window {center:.{decimals}f} / {width:.{decimals}f}".replace("-", "−"))
         self._case.setText("   ·   ".join(parts))
-
-    def _make_empty(self) -> QWidget:
-        empty = QWidget()
-        title = QLabel("Open a radiograph to look inside a classifier")
-        title.setObjectName("emptyTitle")
-        hint = QLabel("DICOM, PNG, JPEG or TIFF, single files or whole folders.\nYou can also drop them here.")
-        hint.setObjectName("muted")
-        hint.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(10)
-        buttons.addStretch()
-        for text, name, signal in (
-            ("Open files…", "primary", self.open_files_wanted),
-            ("Open folder…", "", self.open_folder_wanted),
-            ("Show the demo", "", self.demo_wanted),
-        ):
-            button = QPushButton(text)
-            button.setObjectName(name)
-            button.clicked.connect(signal)
-            buttons.addWidget(button)
-        buttons.addStretch()
-        column = QVBoxLayout(empty)
-        column.setSpacing(16)
-        column.addStretch(2)
-        column.addWidget(title, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addWidget(hint, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addLayout(buttons)
-        column.addStretch(3)
-        return empty

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import (
+    QApplication,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -30,6 +32,7 @@ from softcam_viewer.ui.selectors import Selector, class_lines, method_lines
 PATIENCE_MS = 200
 LINE_HEIGHT = 22
 WIDEST = 280
+WIDEST_NAME = 150
 
 
 class PaneHeader(QWidget):
@@ -42,6 +45,8 @@ class PaneHeader(QWidget):
     """
 
     options_wanted = Signal()
+    dragged = Signal(QPoint)  # by its background, to a position on the screen
+    dropped = Signal(QPoint)
 
     def __init__(self, session: Session, pane: PaneState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -51,7 +56,10 @@ class PaneHeader(QWidget):
         self.method, self.target, self.model = (Selector(name, self) for name in ("Method", "Class", "Model"))
         self.options = OptionsButton(self)
         self._facts, self._remark = ElidedLabel("muted"), ElidedLabel("muted")
+        self.state_label = QLabel()
         self._said: tuple[str, Remark] | None = None
+        self._pressed: QPoint | None = None
+        self._is_dragging = False
         self.bar, self._share = QProgressBar(), QLabel()
         self.cancel = QToolButton()
         self._selectors, self._line = QGridLayout(), QStackedLayout()
@@ -68,11 +76,19 @@ class PaneHeader(QWidget):
         self._patience.timeout.connect(self._show_line)
         for signal in (pane.chosen, session.panes.methods_changed, session.model_changed, session.compared_changed):
             signal.connect(self.refresh)
+        for signal in (session.panes.layout_changed, session.panes.active_changed, pane.film_changed):
+            signal.connect(self._show_state)
         pane.explained.connect(self.refresh)
         pane.overlay_changed.connect(self._show_facts)
         pane.progressed.connect(self._on_progressed)
         self.refresh()
+        self._show_state()
         self._on_progressed()
+
+    @property
+    def title(self) -> str:
+        """Which pane it is, for people."""
+        return f"pane {self._session.panes.number_of(self._pane)} · {self.method.currentText()}"
 
     def _build(self) -> None:
         # With several models the class has a line of its own, or no name would fit.
@@ -93,6 +109,8 @@ class PaneHeader(QWidget):
         line.setSpacing(12)
         self._facts.setMinimumWidth(90)
         self._remark.setMinimumWidth(60)
+        self.state_label.setObjectName("accent")
+        line.addWidget(self.state_label)
         line.addWidget(self._facts)
         line.addWidget(self._remark)
         self._texts = line
@@ -195,6 +213,21 @@ class PaneHeader(QWidget):
         self._remark.setText(f"{mark}{found.text}" if found.text else "")
         self._remark.setVisible(bool(found.text))
 
+    def _show_state(self) -> None:
+        """Say what is out of the ordinary: a case of its own, or that it is shown in turn with another pane."""
+        panes, pane = self._session.panes, self._pane
+        parts = []
+        if panes.is_blinking and pane is panes.active:
+            parts.append(f"◐ Blinking: pane {panes.number_of(pane)}")
+        if panes.is_pinned(pane):
+            name = pane.film.image.source.name if pane.film.image is not None else "no case"
+            parts.append("◆ Pinned: " + self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, WIDEST_NAME))
+            self.state_label.setToolTip(f"This pane keeps {name} while the others follow the worklist.")
+        else:
+            self.state_label.setToolTip("")
+        self.state_label.setText("   ".join(parts))
+        self.state_label.setVisible(bool(parts))
+
     def _on_progressed(self) -> None:
         progress = self._pane.progress
         if progress is None:
@@ -208,3 +241,28 @@ class PaneHeader(QWidget):
 
     def _show_line(self) -> None:
         self._line.setCurrentIndex(int(self._pane.progress is not None))
+
+    # Qt events: dragged by whatever of it is no control
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Qt: a drag may begin."""
+        if event.button() == Qt.MouseButton.LeftButton and len(self._session.panes.visible) > 1:
+            self._pressed = event.position().toPoint()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Qt: drag."""
+        if self._pressed is None:
+            return
+        far = (event.position().toPoint() - self._pressed).manhattanLength() >= QApplication.startDragDistance()
+        if far and not self._is_dragging:
+            self._is_dragging = True
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+        if self._is_dragging:
+            self.dragged.emit(event.globalPosition().toPoint())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Qt: drop."""
+        was_dragging, self._pressed, self._is_dragging = self._is_dragging, None, False
+        if was_dragging:
+            self.unsetCursor()
+            self.dropped.emit(event.globalPosition().toPoint())

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from softcam_viewer.model.facts import why_no_ledger
-from softcam_viewer.model.overlay import ledger
 from softcam_viewer.model.pane import PaneState
 from softcam_viewer.model.session import Session
-from softcam_viewer.ui.canvas.color_bar import decimals_for, signed_number
-from softcam_viewer.ui.elided_label import ElidedLabel
+from softcam_viewer.ui.canvas.color_bar import signed_number
 from softcam_viewer.ui.panels.section import Section
 from softcam_viewer.ui.theme import current_theme
 
@@ -140,71 +137,6 @@ class PredictionPanel(Section):
             return
         against = settings.target if settings.against == index else settings.against
         pane.set_overlay(target=index, against=against)
-
-
-class LedgerPanel(Section):
-    """What the logit is made of, exactly."""
-
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__("Evidence ledger", parent)
-        self._session = session
-        self._grid = QGridLayout()
-        self._grid.setHorizontalSpacing(12)
-        self._grid.setVerticalSpacing(7)
-        self._grid.setColumnStretch(0, 1)
-        self.content.addLayout(self._grid)
-        self._cells: list[list[QLabel]] = []
-        for row in range(5):
-            cells: list[QLabel] = [ElidedLabel(), QLabel(), QLabel()]
-            for column, cell in enumerate(cells):
-                if row == 0:
-                    cell.setObjectName("muted")
-                elif row == 4:
-                    cell.setObjectName("strong")
-                if column:
-                    cell.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                    cell.setMinimumWidth(64)
-                self._grid.addWidget(cell, row, column)
-            self._cells.append(cells)
-        self._mean, self._without = QLabel(), QLabel()
-        self._mean.setObjectName("accent")
-        self._without.setObjectName("muted")
-        for label in (self._mean, self._without):
-            label.setWordWrap(True)
-            self.content.addWidget(label)
-        session.panes.explanation_changed.connect(self.refresh)
-        session.panes.overlay_changed.connect(self.refresh)
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Show the ledger of the active pane's evidence, or why there is none."""
-        pane = self._session.panes.active
-        explanation, overlay, settings = pane.explanation, pane.overlay_map, pane.overlay
-        self.setVisible(explanation is not None and overlay is not None)
-        if explanation is None or overlay is None:
-            return
-        for widget in (*(cell for cells in self._cells for cell in cells), self._mean):
-            widget.setVisible(explanation.is_evidence)
-        self._without.setVisible(not explanation.is_evidence)
-        if not explanation.is_evidence:
-            self.remark.setText("")
-            self._without.setText(why_no_ledger(explanation))
-            return
-        total = explanation.map_of(settings.target, settings.against).mean(dtype=float)
-        name = overlay.unit
-        self.remark.setText(f"adds up to the {name}")
-        lines = ledger(overlay, settings.threshold)
-        # One number of decimals for the column, or nobody could add it up.
-        decimals = decimals_for(max(abs(line.contribution) for line in lines), 3)
-        summed = signed_number(float(total), decimals)
-        rows = [("", "Area", name.capitalize())]
-        rows += [(n.title, f"{n.area:.1%}".replace("%", " %"), signed_number(n.contribution, decimals)) for n in lines]
-        rows.append(("Sum", "", summed))
-        for cells, texts in zip(self._cells, rows, strict=True):
-            for cell, text in zip(cells, texts, strict=True):
-                cell.setText(text)
-        height, width = overlay.grid.shape
-        self._mean.setText(f"{name.capitalize()} {summed} is the mean of {height} × {width} evidence cells.")
 
 
 def percent(probability: float) -> str:

@@ -13,9 +13,9 @@ from PIL import Image
 
 import softcam_core
 from softcam_core.cli import main
-from softcam_core.export.case_files import output_names
 from softcam_core.data.manifest import read_manifest
 from softcam_core.explainers.methods import explain
+from softcam_core.export.case_files import output_names
 from softcam_core.imaging.readers import read_image
 from softcam_core.models.checkpoint import CARD_KEY, load_model, save_model
 from softcam_core.models.softcam import SoftCAM

@@ -10,7 +10,7 @@ from PIL import Image
 
 from softcam_core.errors import ImageReadError
 from softcam_core.imaging import checks
-from softcam_core.imaging.readers import find_images, read_image
+from softcam_core.imaging.readers import find_images, read_header, read_image
 
 
 @pytest.fixture
@@ -144,3 +144,47 @@ def test_real_images_open(shared_data, folder, count):
 def test_reading_images_does_not_import_torch():
     script = "import sys, softcam_core.imaging.readers; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_header_tells_frames_and_whose_image_it_is(shared_data):
+    header = read_header(shared_data / "dicom/examples_ybr_color.dcm")
+    image = read_image(shared_data / "dicom/examples_ybr_color.dcm")
+    assert header.is_dicom
+    assert (header.frame_count, header.modality, header.identity) == (30, "US", image.identity)
+    assert header.instance_number == 16117
+
+
+def test_the_header_of_every_file_agrees_with_its_image(shared_data):
+    seen = 0
+    for path in find_images(shared_data / "dicom"):
+        try:
+            image = read_image(path)
+        except ImageReadError:
+            continue
+        header = read_header(path)
+        assert (header.frame_count, header.modality) == (image.frame_count, image.modality)
+        assert header.identity == image.identity
+        seen += 1
+    assert seen > 20
+
+
+def test_the_header_of_a_tiff_counts_its_pages_and_others_have_one(tmp_path):
+    pages = [Image.fromarray(np.zeros((4, 4), np.uint8)) for _ in range(3)]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "one.png")
+    (tmp_path / "cut.tif").write_bytes((tmp_path / "pages.tif").read_bytes()[:20])
+    (tmp_path / "text.png").write_text("no image")
+    names = ("pages.tif", "one.png", "cut.tif", "text.png")
+    assert [read_header(tmp_path / name).frame_count for name in names] == [3, 1, 1, 1]
+    assert not read_header(tmp_path / "pages.tif").is_dicom
+
+
+def test_a_header_says_what_is_wrong_with_its_file(tmp_path):
+    with pytest.raises(ImageReadError, match="no such file"):
+        read_header(tmp_path / "gone.dcm")
+    damaged = tmp_path / "damaged.dcm"
+    syntax = b"\x02\x00\x10\x00UI\x14\x00" + b"1.2.840.10008.1.2.1\0"
+    frames = b"\x28\x00\x08\x00IS\x02\x00xy"
+    damaged.write_bytes(b"\0" * 128 + b"DICM" + syntax + frames)
+    with pytest.raises(ImageReadError, match="header is damaged"):
+        read_header(damaged)

@@ -14,7 +14,7 @@ from softcam_core.explainers.base import About
 from softcam_core.explainers.explanation import Explanation
 from softcam_core.explainers.targets import Target
 from softcam_core.imaging.geometry import Geometry
-from softcam_core.imaging.image import MedicalImage, Window
+from softcam_core.imaging.image import ImageHeader, MedicalImage, Window
 from softcam_core.models.card import ModelCard
 from softcam_core.models.receptive_field import ReceptiveField
 from softcam_viewer.jobs.lanes import Lanes
@@ -137,6 +137,9 @@ def lanes() -> Lanes:
 def session_of_tests(monkeypatch, lanes, qapp) -> Session:
     monkeypatch.setattr(backend, "find_paths", lambda paths: paths)
     monkeypatch.setattr(backend, "read", film)
+    monkeypatch.setattr(backend, "key_of", lambda path, frame: backend.read(path, frame).key)
+    monkeypatch.setattr(backend, "read_headers", lambda paths: dict.fromkeys(paths, ImageHeader()))
+    monkeypatch.setattr(session, "read_labels", lambda opened, images: ({}, ()))
     monkeypatch.setattr(backend, "explain", explained)
     monkeypatch.setattr(backend, "load", lambda path, device: model_of(path))
     monkeypatch.setattr(backend, "load_to_compare", lambda path, like, device: model_of(path, {"evidence": "a box"}))

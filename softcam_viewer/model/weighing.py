@@ -1,0 +1,207 @@
+"""Weighing: what the prediction in the active pane is made of, and what it would be without some of it.
+
+The core's ledger needs scipy, whose import takes as long as the window's: `softcam_viewer.model.backend` imports it off
+the UI thread with whatever gives the first explanation, and the functions here have it then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from PySide6.QtCore import QObject, Signal
+
+from softcam_core.ledger.polygon import polygon_mask
+from softcam_core.ledger.regions import Ledger, area_mm2, pixel_size_of
+from softcam_core.ledger.what_if import WhatIf, without
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from softcam_viewer.model.overlay import OverlayMap
+    from softcam_viewer.model.pane import PaneState
+    from softcam_viewer.model.panes import Panes
+
+Point = tuple[float, float]
+Mask = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A place drawn by hand.
+
+    Attributes
+    ----------
+    name : str
+        "L1", "L2", ...
+    points : tuple of (float, float)
+        Corners as (row, column) in pixels of the image; the last is joined to the first.
+    """
+
+    name: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seed:
+    """Tells a region from others also after the threshold has moved: its peak is in it as long as it is there."""
+
+    row: int
+    column: int
+    positive: bool
+
+
+class Weighing(QObject):
+    """The ledger of the active pane, and which of it is left out.
+
+    Regions that are left out stay so while the threshold moves, as long as their peaks are above it. Shapes stay until
+    another image comes into view.
+
+    Parameters
+    ----------
+    panes : Panes
+    """
+
+    changed = Signal()
+
+    def __init__(self, panes: Panes, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._panes = panes
+        self._seeds: tuple[_Seed, ...] = ()
+        self._seen: tuple[object, ...] = ()
+        self._film: object = None
+        self.shapes: tuple[Shape, ...] = ()
+        self.ledger: Ledger | None = None
+        self.outcome: WhatIf | None = None
+        self.mask: Mask | None = None
+        panes.explanation_changed.connect(self._update)
+        panes.overlay_changed.connect(self._update)
+
+    @property
+    def pane(self) -> PaneState:
+        """The pane whose evidence is weighed."""
+        return self._panes.active
+
+    @property
+    def overlay(self) -> OverlayMap | None:
+        """The map that the ledger is of; None where there is no ledger."""
+        return self.pane.overlay_map if self.ledger is not None else None
+
+    @property
+    def left_out(self) -> frozenset[int]:
+        """Numbers of the regions that are left out."""
+        if self.ledger is None:
+            return frozenset()
+        labels, regions = self.ledger.labels, self.ledger.regions
+        found = ((int(labels[seed.row, seed.column]), seed.positive) for seed in self._seeds)
+        return frozenset(number for number, positive in found if number and regions[number - 1].positive == positive)
+
+    @property
+    def names_left_out(self) -> tuple[str, ...]:
+        """Of regions and shapes."""
+        if self.ledger is None:
+            return ()
+        numbers = self.left_out
+        return (*(r.name for r in self.ledger.regions if r.number in numbers), *(s.name for s in self.shapes))
+
+    def set_counted(self, number: int, *, counted: bool) -> None:
+        """Count a region again, or leave it out."""
+        if self.ledger is None or counted == (number not in self.left_out):
+            return
+        labels, region = self.ledger.labels, self.ledger.regions[number - 1]
+        if counted:
+            self._seeds = tuple(seed for seed in self._seeds if labels[seed.row, seed.column] != number)
+        else:
+            overlay = self.overlay
+            assert overlay is not None
+            inside = np.where(labels == number, np.abs(overlay.values), -1.0)
+            row, column = np.unravel_index(int(inside.argmax()), inside.shape)
+            self._seeds = (*self._seeds, _Seed(int(row), int(column), region.positive))
+        self._weigh()
+        self.changed.emit()
+
+    def count_all(self) -> None:
+        """Count everything again."""
+        self._seeds, self.shapes = (), ()
+        self._weigh()
+        self.changed.emit()
+
+    def add_shape(self, points: Sequence[Point]) -> None:
+        """Leave out what lies in a shape; corners as (row, column) in pixels of the image."""
+        taken = {shape.name for shape in self.shapes}
+        name = next(name for n in range(1, len(taken) + 2) if (name := f"L{n}") not in taken)
+        self.shapes = (*self.shapes, Shape(name, tuple(points)))
+        self._weigh()
+        self.changed.emit()
+
+    def remove_shape(self, name: str) -> None:
+        """Count again what lies in a shape."""
+        self.shapes = tuple(shape for shape in self.shapes if shape.name != name)
+        self._weigh()
+        self.changed.emit()
+
+    def contribution_of(self, shape: Shape) -> float:
+        """What lies in a shape gives to the logit or the log-odds, whether or not regions in it are left out too."""
+        overlay = self.overlay
+        if overlay is None or overlay.shares is None:
+            return 0.0
+        return float((overlay.shares * self._mask_of(shape, overlay)).sum())
+
+    def area_mm2(self, pixels: int) -> float | None:
+        """Area of pixels of the ledger in square millimetres; None where the image does not know how large it is."""
+        overlay, image = self.overlay, self.pane.film.image
+        if overlay is None or image is None or image.spacing is None or self.pane.explanation is None:
+            return None
+        size = pixel_size_of(self.pane.explanation.geometry, overlay.raster.image_size)
+        return area_mm2(pixels, image.spacing, size)
+
+    # What follows from it
+
+    def _update(self) -> None:
+        """The active pane, its map or its threshold may be others."""
+        pane = self.pane
+        overlay, settings = pane.overlay_map, pane.overlay
+        if pane.film.opened is not self._film:
+            self._film = pane.film.opened
+            self.shapes, self._seeds = (), ()
+        seen = (overlay, settings.threshold, settings.sign)
+        if seen == self._seen:
+            return
+        before = self._seen[0] if self._seen else None
+        if overlay is not None and before is not None and overlay.grid is not before.grid:  # type: ignore[attr-defined]
+            self._seeds = ()  # the regions of another map are others
+        self._seen = seen
+        self.ledger = None
+        if overlay is not None and overlay.shares is not None:
+            from softcam_core.ledger.regions import make_ledger
+
+            level = settings.threshold * overlay.scale
+            sign = settings.sign if overlay.signed else "both"
+            self.ledger = make_ledger(overlay.values, overlay.shares, level, offset=overlay.offset, sign=sign)
+        self._weigh()
+        self.changed.emit()
+
+    def _weigh(self) -> None:
+        self.mask = self.outcome = None
+        overlay, explanation = self.overlay, self.pane.explanation
+        if self.ledger is None or overlay is None or explanation is None:
+            return
+        numbers = self.left_out
+        if not numbers and not self.shapes:
+            return
+
+        mask = np.isin(self.ledger.labels, list(numbers)).astype(np.float32)
+        for shape in self.shapes:
+            np.maximum(mask, self._mask_of(shape, overlay), out=mask)
+        self.mask, self.outcome = mask, without(explanation, mask, overlay.raster)
+
+    def _mask_of(self, shape: Shape, overlay: OverlayMap) -> Mask:
+        """Coverage of the pixels of the map's raster."""
+        top, left, bottom, right = overlay.box
+        height, width = overlay.raster.image_size
+        down, across = height / (bottom - top), width / (right - left)
+        points = [((row - top) * down, (column - left) * across) for row, column in shape.points]
+        mask: Mask = polygon_mask(points, (height, width))
+        return mask

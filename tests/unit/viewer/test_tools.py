@@ -1,0 +1,46 @@
+"""Tools and what was measured with them."""
+
+import pytest
+
+from softcam_viewer.model.measure import Measure
+from softcam_viewer.model.tools import MAGNIFICATIONS, TOOLS, Tools
+
+RULER = Measure("ruler", ((0, 0), (3, 4)))
+ANGLE = Measure("angle", ((0, 0), (3, 4), (9, 9)))
+
+
+def test_a_tool_is_taken_and_put_away_and_told_once(qtbot):
+    tools, told = Tools(), []
+    tools.tool_changed.connect(lambda: told.append(tools.active.name))
+    tools.use("ruler")
+    tools.use("ruler")
+    tools.toggle("ruler")
+    tools.toggle("lasso")
+    assert told == ["ruler", "window", "lasso"]
+    with pytest.raises(KeyError):
+        tools.use("hammer")
+
+
+def test_every_tool_but_the_first_says_how_to_put_it_away(qtbot):
+    assert all("Esc" in tool.hint for name, tool in TOOLS.items() if name != "window")
+
+
+def test_measures_belong_to_one_image_and_can_be_changed_and_removed(qtbot):
+    tools = Tools()
+    tools.add("a", RULER)
+    tools.add("a", ANGLE)
+    tools.add("b", ANGLE)
+    tools.replace("a", 0, RULER.moved(1, (9, 9)))
+    assert tools.measures_of("a") == (RULER.moved(1, (9, 9)), ANGLE)
+    tools.remove("a", 0)
+    assert (tools.measures_of("a"), tools.measures_of("b"), tools.measures_of("c")) == ((ANGLE,), (ANGLE,), ())
+    tools.clear("a")
+    assert tools.measures_of("a") == ()
+
+
+def test_magnifications_go_round(qtbot):
+    tools, seen = Tools(), []
+    for _ in range(len(MAGNIFICATIONS) + 1):
+        seen.append(tools.magnification)
+        tools.magnify_more()
+    assert seen == [*MAGNIFICATIONS, MAGNIFICATIONS[0]]

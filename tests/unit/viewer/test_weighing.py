@@ -1,0 +1,168 @@
+"""Weighing: the ledger of the active pane, and the prediction without some of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from softcam_core.imaging.geometry import Geometry
+from softcam_viewer.model.answers import Answer
+from softcam_viewer.model.ledger_lines import MOST_REGIONS, Line, ledger_lines, rounded
+
+CHECKERBOARD = np.kron(np.indices((3, 4)).sum(0) % 2 * 2 - 1, np.ones((3, 3))).astype(np.float32)
+
+
+@pytest.fixture
+def show(opened):
+    """Let the active pane show evidence that is made up; returns the session's weighing."""
+
+    def run(grid: np.ndarray, offset=(0.0, 0.0, 0.0), task="multi_label", crop=None, **overlay):
+        pane = opened.panes.active
+        image = opened.film.image
+        grid = np.stack([grid, -grid / 2, np.zeros_like(grid)]) + np.array(offset, np.float32)[:, None, None]
+        logits = grid.mean((1, 2), dtype=float).astype(np.float32)
+        card = pane.explanation.card.model_copy(update={"task": task})
+        explanation = replace(
+            pane.explanation, grid=grid.astype(np.float32), logits=logits, card=card,
+            offset=np.array(offset, np.float32), probabilities=1 / (1 + np.exp(-logits)),
+            geometry=Geometry.plan(image.size, None, crop),
+        )  # fmt: skip
+        pane.set_overlay(**{"target": 0, "against": None, **overlay})
+        pane.asker.answered(Answer(explanation))
+        return opened.weighing
+
+    return run
+
+
+@pytest.mark.parametrize("against", [None, 1, "rest"])
+def test_lines_add_up_to_the_target_at_every_threshold_and_sign(show, opened, against):
+    @settings(max_examples=25)
+    @given(
+        arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.floats(-9, 9, width=32)),
+        st.floats(0, 1),
+        st.sampled_from(["both", "positive", "negative"]),
+        st.sampled_from([0.0, -3.0]),
+    )
+    def add_up(grid, threshold, sign, offset):
+        weighing = show(grid, (offset, 0.5, 0.0), threshold=threshold, sign=sign, against=against, crop=(8, 8))
+        lines = ledger_lines(weighing)
+        column = sum(line.contribution for line in lines if line.kind in ("region", "rest"))
+        explanation = opened.panes.active.explanation
+        expected = explanation.map_of(0, against).mean(dtype=float)
+        assert column == pytest.approx(expected, abs=1e-5)
+        assert next(line for line in lines if line.kind == "sum").contribution == pytest.approx(expected, abs=1e-5)
+
+    add_up()
+
+
+def test_a_region_that_is_left_out_takes_its_share_from_every_class(show):
+    weighing = show(CHECKERBOARD, (1.0, 0.0, -1.0))
+    region = weighing.ledger.regions[0]
+    assert weighing.outcome is None
+    weighing.set_counted(region.number, counted=False)
+    before = weighing.pane.explanation.logits
+    expected = before - np.array([1, -0.5, 0]) * region.contribution
+    assert weighing.outcome.logits == pytest.approx(expected, abs=1e-6)
+    assert weighing.outcome.probabilities == pytest.approx(1 / (1 + np.exp(-expected)), abs=1e-7)
+    assert weighing.names_left_out == (region.name,)
+    weighing.set_counted(region.number, counted=True)
+    assert weighing.outcome is None
+
+
+def test_a_region_stays_left_out_while_the_threshold_moves(show):
+    grid = np.zeros((6, 6), np.float32)
+    grid[1, 1], grid[4, 4] = 4, 2
+    weighing = show(grid, threshold=0.3)
+    assert [region.name for region in weighing.ledger.regions] == ["R1", "R2"]
+    weighing.set_counted(2, counted=False)
+    weighing.pane.set_overlay(threshold=0.2)
+    assert weighing.names_left_out == ("R2",)
+    weighing.pane.set_overlay(threshold=0.8)  # the region is gone
+    assert weighing.names_left_out == ()
+    assert weighing.outcome is None
+    weighing.pane.set_overlay(threshold=0.3)
+    assert weighing.names_left_out == ("R2",)
+
+
+def test_another_class_or_case_counts_everything_again(show, opened, settle):
+    weighing = show(CHECKERBOARD)
+    weighing.set_counted(1, counted=False)
+    weighing.add_shape([(0, 0), (0, 4), (4, 4)])
+    weighing.pane.set_overlay(target=1)
+    assert weighing.names_left_out == ("L1",)  # a place is one in every class
+    opened.step(1)
+    settle()
+    assert weighing.names_left_out == ()
+
+
+def test_a_shape_around_everything_leaves_what_the_model_says_of_nothing(show, opened):
+    weighing = show(CHECKERBOARD, (1.0, 0.0, -1.0), task="single_label")
+    height, width = opened.film.image.size
+    weighing.add_shape([(-1, -1), (-1, width + 1), (height + 1, width + 1), (height + 1, -1)])
+    assert weighing.outcome.logits == pytest.approx([1, 0, -1], abs=1e-6)
+    softmax = np.exp([1, 0, -1]) / np.exp([1, 0, -1]).sum()
+    assert weighing.outcome.probabilities == pytest.approx(softmax, abs=1e-7)
+    assert weighing.contribution_of(weighing.shapes[0]) == pytest.approx(CHECKERBOARD.mean(), abs=1e-6)
+
+
+def test_shapes_are_named_in_turn_and_overlaps_count_once(show):
+    weighing = show(CHECKERBOARD)
+    whole = [(0, 0), (0, 12), (10, 12), (10, 0)]
+    weighing.add_shape(whole)
+    once = weighing.outcome.logits
+    weighing.add_shape(whole)
+    weighing.set_counted(1, counted=False)
+    assert weighing.outcome.logits == pytest.approx(once, abs=1e-9)
+    weighing.remove_shape("L1")
+    weighing.add_shape(whole)
+    assert [shape.name for shape in weighing.shapes] == ["L2", "L1"]
+    weighing.count_all()
+    assert weighing.outcome is None
+    assert weighing.shapes == ()
+
+
+def test_methods_that_do_not_add_up_have_no_ledger(opened, settle):
+    opened.panes.active.set_method("cam")
+    settle()
+    assert opened.weighing.ledger is None
+    assert ledger_lines(opened.weighing) == []
+
+
+def test_many_regions_are_told_by_the_largest_and_whatever_is_left_out(show):
+    grid = np.zeros((31, 31), np.float32)
+    grid[1::2, 1::2] = 1 + np.arange(225).reshape(15, 15)
+    weighing = show(grid, threshold=0.01)
+    count = len(weighing.ledger.regions)
+    assert count > 2 * MOST_REGIONS
+    last = weighing.ledger.regions[-1]
+    lines = ledger_lines(weighing)
+    assert sum(line.kind == "region" for line in lines) == MOST_REGIONS
+    assert f"{count - MOST_REGIONS} smaller regions" in [line.title for line in lines]
+    assert last.name not in [line.title for line in lines]
+    weighing.set_counted(last.number, counted=False)
+    shown = {line.title: line for line in ledger_lines(weighing)}
+    assert not shown[last.name].is_counted
+
+
+def test_areas_are_in_square_millimetres_where_the_image_knows_its_size(show, opened):
+    weighing = show(CHECKERBOARD)
+    assert ledger_lines(weighing)[0].area.endswith(" %")
+    opened.film.opened = replace(opened.film.opened, image=replace(opened.film.image, spacing=(2.0, 3.0)))
+    height, width = opened.film.image.size
+    total = sum(region.pixels for region in weighing.ledger.regions) + weighing.ledger.below_pixels
+    assert weighing.area_mm2(total) == pytest.approx(height * 2.0 * width * 3.0)
+    assert ledger_lines(weighing)[0].area.endswith(" mm²")
+
+
+@given(st.lists(st.floats(-50, 50), min_size=1, max_size=20), st.integers(0, 3))
+def test_shown_numbers_add_up_to_the_shown_sum_and_are_off_by_less_than_one_unit(values, decimals):
+    lines = [Line("region", f"R{n}", value) for n, value in enumerate(values)] + [Line("sum", "Sum", sum(values))]
+    shown = rounded(lines, decimals)
+    unit = 10.0**-decimals
+    assert sum(shown[:-1]) == pytest.approx(shown[-1], abs=unit / 1000)
+    assert shown[-1] == pytest.approx(round(sum(values), decimals), abs=unit / 1000)
+    for line, number in zip(lines, shown, strict=True):
+        assert abs(line.contribution - number) < unit * 1.001
