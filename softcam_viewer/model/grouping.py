@@ -59,6 +59,12 @@ class Groups:
         """True where all cases stand under one heading, which then tells nothing."""
         return not self.ranks or len(set(self.ranks)) == 1
 
+    @property
+    def are_single(self) -> bool:
+        """True where each case is the only one of its patient: headings then tell no more than who it is."""
+        outermost = [headings[0].key for headings in self.above]
+        return all(isinstance(key[0], str) for key in outermost) and len(set(outermost)) == len(outermost)
+
 
 def make_groups(cases: Sequence[Case]) -> Groups:
     """Group cases by patient, study and series, and files that are no DICOM by their folder.

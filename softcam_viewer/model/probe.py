@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]
 
 
+MOST_DECIMALS = 6
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """Values at one pixel.
@@ -155,9 +158,14 @@ def value_at(explanation: Explanation | None, overlay: OverlayMap | None, row: f
 
 
 def _with_unit(value: float, overlay: OverlayMap | None) -> str:
-    if overlay is not None and overlay.is_relative:
-        return f"{_minus(f'{value * overlay.factor:.0f}')} {overlay.unit}"
-    return f"{_minus(f'{value:+.3g}')} {overlay.unit if overlay else ''}".rstrip()
+    if overlay is None:
+        return _minus(f"{value:+.3g}")
+    if overlay.is_relative:
+        return f"{_minus(str(round(value * overlay.factor)))} {overlay.unit}"
+    # As many decimals as the scale needs: more would be noise beside its ends.
+    decimals = max(0, 3 - int(np.floor(np.log10(overlay.limit))))
+    text = f"{value:+.{decimals}f}" if decimals <= MOST_DECIMALS else f"{value:+.2e}"
+    return f"{_minus(text) if float(text) else '0'} {overlay.unit}"
 
 
 def cell_boxes(

@@ -158,6 +158,9 @@ class Worklist(QAbstractListModel):
         self.refresh()
         self.settings_changed.emit()
 
+    def _headings_tell_nothing(self) -> bool:
+        return self._groups.are_one or (self._groups.are_single and not self.shows_identity)
+
     def group(self, *, on: bool) -> None:
         """Put headings of patients, studies, series and folders between the cases, or not."""
         self.is_grouped = on
@@ -179,6 +182,7 @@ class Worklist(QAbstractListModel):
     def show_identity(self, *, on: bool) -> None:
         """Show names, identifiers and dates of patients in headings, or not."""
         self.shows_identity = on
+        self.refresh()
         if self._lines:
             self.dataChanged.emit(self.index(0), self.index(len(self._lines) - 1))
         self.settings_changed.emit()
@@ -209,7 +213,7 @@ class Worklist(QAbstractListModel):
     def refresh(self) -> None:
         """Filter, sort and group anew."""
         self._refresh.stop()
-        cases, is_grouped = self.cases, self.is_grouped and not self._groups.are_one
+        cases, is_grouped = self.cases, self.is_grouped and not self._headings_tell_nothing()
         rows = [row for row in range(len(cases)) if self._filter(cases[row])] if self._filter.tests else None
         matching = self._sorted(list(range(len(cases))) if rows is None else rows)
         if is_grouped:

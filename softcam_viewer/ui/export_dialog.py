@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QFileDialog,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -42,6 +43,7 @@ EACH: dict[str, tuple[str, str]] = {
     "secondary-capture": ("Picture (DICOM Secondary Capture)", "The overlay as an image in the study"),
 }
 CHOSEN = ("picture", "report", "ledger")
+NUMBERS = ("npz", "tiff", "nifti")
 DICOM = ("seg", "parametric-map", "secondary-capture")
 
 
@@ -63,7 +65,7 @@ class ExportDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Export")
-        self.setMinimumWidth(560)
+        self.setMinimumWidth(620)
         self._session, self._exporting, self._panes = session, exporting, panes
         self.this_case = QRadioButton("The case in view")
         count = len(session.worklist.shown)
@@ -115,12 +117,11 @@ class ExportDialog(QDialog):
             scope.addWidget(button)
         scope.addStretch()
         column.addLayout(scope)
-        columns = QHBoxLayout()
-        columns.setSpacing(24)
-        for title, names in (
-            ("TO READ", ("picture", "report", "overlay", "ledger")),
-            ("NUMBERS", ("npz", "tiff", "nifti")),
-            ("DICOM", DICOM),
+        columns = QGridLayout()
+        columns.setHorizontalSpacing(32)
+        columns.setVerticalSpacing(6)
+        for place, (title, names) in enumerate(
+            (("TO READ", ("picture", "report", "overlay", "ledger")), ("NUMBERS", NUMBERS), ("DICOM", DICOM))
         ):
             part = QVBoxLayout()
             part.setSpacing(6)
@@ -130,7 +131,8 @@ class ExportDialog(QDialog):
             for name in names:
                 part.addWidget(self.formats[name])
             part.addStretch()
-            columns.addLayout(part)
+            # What is read at the left, over both parts for other programs at the right.
+            columns.addLayout(part, max(place - 1, 0), min(place, 1), 2 if place == 0 else 1, 1)
         column.addSpacing(6)
         column.addLayout(columns)
         size = QHBoxLayout()

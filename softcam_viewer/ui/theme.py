@@ -151,6 +151,11 @@ QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {t.muted}; 
     background: {t.raised}; }}
 QCheckBox::indicator:checked {{ background: {t.accent}; border-color: {t.accent};
     image: url({_icon("check", t)}); }}
+QRadioButton {{ spacing: 8px; }}
+QRadioButton::indicator {{ width: 14px; height: 14px; border: 1px solid {t.muted}; border-radius: 8px;
+    background: {t.raised}; }}
+QRadioButton::indicator:checked {{ border: 4px solid {t.accent}; width: 8px; height: 8px; background: {t.on_accent}; }}
+QRadioButton:disabled {{ color: {t.muted}; }}
 QCheckBox::indicator:disabled {{ background: {t.line}; border-color: {t.line}; }}
 
 QSlider {{ min-height: 22px; }}

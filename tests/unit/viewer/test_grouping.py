@@ -61,6 +61,14 @@ def test_one_group_alone_is_none():
     assert not make_groups(cases_of(dicom("p", "1", "x"), dicom("p", "1", "y"))).are_one
 
 
+def test_patients_with_one_image_each_tell_no_more_than_who_they_are():
+    one_each = cases_of(dicom("p", "1", "x"), dicom("q", "2", "y"))
+    assert make_groups(one_each).are_single
+    assert not make_groups([*one_each, *cases_of(dicom("p", "3", "z"))]).are_single
+    folders = [Case(Path("a/1.png"), header=ImageHeader()), Case(Path("b/2.png"), header=ImageHeader())]
+    assert not make_groups(folders).are_single  # their names tell something
+
+
 def test_the_headings_of_ten_thousand_cases_are_shared():
     groups = make_groups(cases_of(*(dicom(str(n // 100), str(n // 50), str(n // 10)) for n in range(2000))))
     assert len({id(above) for above in groups.above}) == 200
