@@ -14,6 +14,7 @@ from PySide6.QtCore import QMessageLogContext, QTimer, QtMsgType, qInstallMessag
 from PySide6.QtWidgets import QApplication
 
 from softcam_core import __version__
+from softcam_viewer.jobs.garbage import Garbage
 from softcam_viewer.jobs.lanes import Lanes, ThreadLane
 from softcam_viewer.model.desk import Desk
 from softcam_viewer.model.session import Session
@@ -48,10 +49,12 @@ class Viewer:
     def __init__(
         self, app: QApplication, device: str = "auto", theme: str = "", folders: UserFolders | None = None
     ) -> None:
+        self.garbage = Garbage()
         self.lanes = tuple(ThreadLane(name) for name in (*Lanes._fields, "files"))
         *of_session, files = self.lanes
         lanes = Lanes(*of_session)
         self.session = Session(lanes, device)
+        self.session.model_changed.connect(self.garbage.freeze)
         self.desk = Desk(self.session, lanes, files, folders)
         self.appearance = Appearance(app, self.desk.settings, theme)
         self.window = MainWindow(self.session, self.desk, self.appearance)
@@ -68,6 +71,7 @@ class Viewer:
         for lane in self.lanes:
             lane.shut_down()
         self.desk.close()
+        self.garbage.stop()
 
 
 def log_qt_message(kind: QtMsgType, context: QMessageLogContext, text: str | None) -> None:
@@ -121,6 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     viewer.window.grid.active.view.setFocus()
     code = app.exec()
     viewer.close()
+    viewer.garbage.thaw()
     if arguments.screenshot and messages:
         sys.stderr.write("".join(f"softcam-viewer: {message}\n" for message in messages))
         return 2
