@@ -13,6 +13,11 @@ from softcam_core.models.checkpoint import save_model
 from softcam_core.models.softcam import SoftCAM
 
 
+def pytest_unconfigure() -> None:
+    """Pytest: nothing has to stay any more."""
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def collected_on_the_ui_thread(request: pytest.FixtureRequest) -> Iterator[None]:
     """Tests of windows leave no Qt objects to be destroyed on another thread; see `softcam_viewer.jobs.garbage`."""
