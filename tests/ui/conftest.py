@@ -20,6 +20,7 @@ from softcam_core.models.card import ModelCard
 from softcam_core.models.checkpoint import save_model
 from softcam_core.models.softcam import SoftCAM
 from softcam_viewer.app import Viewer
+from softcam_viewer.model.user_folders import UserFolders
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +74,36 @@ def settle(qtbot, viewer: Viewer) -> Callable[[], None]:
         QApplication.processEvents()
 
     return wait
+
+
+@pytest.fixture
+def rest(qtbot) -> Callable[[Viewer], None]:
+    """Wait until a viewer has nothing to read, compute or restore any more."""
+
+    def wait(viewer: Viewer) -> None:
+        qtbot.waitUntil(lambda: viewer.is_idle and not viewer.desk.restoring.is_active, timeout=60_000)
+        QApplication.processEvents()
+
+    return wait
+
+
+@pytest.fixture
+def make_viewer(qtbot, rest, tmp_path: Path) -> Iterator[Callable[[], Viewer]]:
+    """Makes viewers of one user, one after another."""
+    made = []
+
+    def make() -> Viewer:
+        viewer = Viewer(QApplication.instance(), "cpu", "dark", UserFolders(tmp_path / "config", tmp_path / "data"))
+        viewer.window.show()
+        qtbot.waitExposed(viewer.window)
+        rest(viewer)
+        made.append(viewer)
+        return viewer
+
+    yield make
+    for viewer in made:
+        viewer.close()
+        viewer.window.deleteLater()
 
 
 def _pixels(widget) -> np.ndarray:

@@ -1,24 +1,19 @@
 """Commands by menu, key and search; settings, sessions and what was open of late, in the window."""
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, QSettings, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QKeySequence
+from PySide6.QtCore import QSettings, Qt
+from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QApplication,
-    QFileDialog,
     QLabel,
     QLineEdit,
     QMainWindow,
     QPlainTextEdit,
     QSpinBox,
     QSplitter,
-    QToolButton,
 )
 
-from softcam_viewer.app import Viewer
 from softcam_viewer.commands import COMMANDS
-from softcam_viewer.model.recent import RecentPath
-from softcam_viewer.model.user_folders import UserFolders
 from softcam_viewer.ui.help import ShortcutSheet
 from softcam_viewer.ui.palette import Palette
 from softcam_viewer.ui.settings_dialog import SettingsDialog
@@ -33,30 +28,6 @@ def opened(viewer, folder, signed_model_file, settle):
     viewer.session.open_paths([folder])
     settle()
     return viewer
-
-
-@pytest.fixture
-def make_viewer(qtbot, tmp_path):
-    """Makes viewers of one user, one after another."""
-    made = []
-
-    def make() -> Viewer:
-        viewer = Viewer(QApplication.instance(), "cpu", "dark", UserFolders(tmp_path / "config", tmp_path / "data"))
-        viewer.window.show()
-        qtbot.waitExposed(viewer.window)
-        wait(viewer, qtbot)
-        made.append(viewer)
-        return viewer
-
-    yield make
-    for viewer in made:
-        viewer.close()
-        viewer.window.deleteLater()
-
-
-def wait(viewer, qtbot) -> None:
-    qtbot.waitUntil(lambda: viewer.is_idle and not viewer.desk.restoring.is_active, timeout=60_000)
-    QApplication.processEvents()
 
 
 def texts(widget) -> str:
@@ -309,115 +280,3 @@ def test_a_window_and_its_parts_are_put_back_and_damage_is_passed_over(qtbot, tm
     window, splitter = make()
     restore_window(QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat), window, splitter)
     assert (window.width(), window.height()) == (500, 300)
-
-
-# Sessions
-
-
-def test_a_session_is_saved_closed_and_all_is_back(
-    make_viewer, qtbot, folder, signed_model_file, tmp_path, monkeypatch
-):
-    viewer = make_viewer()
-    viewer.window.opening.open_all([signed_model_file, folder])
-    wait(viewer, qtbot)
-    viewer.window.commands["layout_1x2"].trigger()
-    wait(viewer, qtbot)
-    viewer.session.select(1)
-    wait(viewer, qtbot)
-    viewer.session.panes.active.set_overlay(threshold=0.35)
-    for _ in range(3):
-        viewer.window.grid.active.view.zoom(1.5)
-    viewer.window.grid.active.view.pan(QPointF(20, -10))
-    view = viewer.window.grid.active.view.view
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine"), ""))
-    viewer.window.commands["save_session"].trigger()
-    wait(viewer, qtbot)
-    assert "mine" in viewer.window.windowTitle()
-    methods = [pane.method for pane in viewer.session.panes.shown]
-    viewer.close()
-    again = make_viewer()
-    assert again.window.start.isVisible()
-    qtbot.mouseClick(again.window.start.reopen, Qt.MouseButton.LeftButton)
-    wait(again, qtbot)
-    wait(again, qtbot)
-    assert again.window.messages.text == ""
-    assert again.session.film.image.source.name == "case_1.png"
-    assert [pane.method for pane in again.session.panes.shown] == methods
-    assert again.session.panes.active.overlay.threshold == 0.35
-    for pane in again.window.grid.panes[:2]:
-        now = pane.view.view
-        assert (now.x, now.y, now.scale) == pytest.approx((view.x, view.y, view.scale))
-        assert not now.is_fitted
-    assert "mine" in again.window.windowTitle()
-
-
-def test_a_session_can_be_dropped(make_viewer, qtbot, folder, signed_model_file, tmp_path):
-    viewer = make_viewer()
-    viewer.window.opening.open_all([folder])
-    wait(viewer, qtbot)
-    viewer.desk.keeping.save_as(tmp_path / "s.softcam")
-    wait(viewer, qtbot)
-    viewer.close()
-    again = make_viewer()
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(tmp_path / "s.softcam"))])
-    again.window.dropEvent(
-        QDropEvent(QPointF(9, 9), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.NoModifier)
-    )
-    wait(again, qtbot)
-    wait(again, qtbot)
-    assert len(again.session.cases) == 4
-
-
-def test_a_read_only_place_for_a_session_is_one_message(make_viewer, qtbot, folder, tmp_path):
-    viewer = make_viewer()
-    viewer.window.opening.open_all([folder])
-    wait(viewer, qtbot)
-    (tmp_path / "file").write_text("", "utf-8")
-    viewer.desk.keeping.save_as(tmp_path / "file" / "s.softcam")
-    wait(viewer, qtbot)
-    assert "s.softcam" in viewer.window.messages.text
-    assert viewer.desk.keeping.path is None
-
-
-# The start page
-
-
-def test_the_start_page_offers_what_was_open_and_marks_what_is_gone(make_viewer, qtbot, folder, tmp_path):
-    viewer = make_viewer()
-    assert not viewer.window.start.reopen.isVisible()
-    viewer.desk.recent.note("folder", folder)
-    viewer.desk.recent.note("model", tmp_path / "gone.safetensors")
-    viewer.close()
-    again = make_viewer()
-    wait(again, qtbot)
-    buttons = {b.text(): b for b in again.window.start.findChildren(QToolButton) if not b.isHidden()}
-    assert not buttons["gone.safetensors"].isEnabled()
-    assert "is gone" in texts(again.window.start)
-    qtbot.mouseClick(buttons["films"], Qt.MouseButton.LeftButton)
-    wait(again, qtbot)
-    assert len(again.session.cases) == 4
-    assert not again.window.start.isVisible()
-    actions = again.window.opening.menu.actions()
-    assert [action.isEnabled() for action in actions[:2]] == [True, False]
-    assert again.desk.recent.recent.paths[0] == RecentPath(kind="folder", path=folder)
-
-
-def test_viewers_of_tests_keep_nothing(viewer, qtbot, folder, settle):
-    assert viewer.desk.folders is None
-    viewer.desk.open_images([folder])
-    viewer.desk.settings.change(reviewer="R")
-    settle()
-    assert viewer.desk.keeping._target is None
-    assert viewer.desk.settings._path is None
-    assert viewer.desk.recent._path is None
-
-
-def test_a_case_is_marked_as_reviewed_by_key_and_the_command_is_ticked(opened, qtbot):
-    view, command = opened.window.grid.active.view, opened.window.commands["toggle_reviewed"]
-    view.setFocus()
-    qtbot.keyClick(view, Qt.Key.Key_R)
-    assert opened.session.cases[0].reviewed
-    assert command.isChecked()
-    opened.session.cases.set_reviewed([opened.session.cases[0].path], on=False)
-    assert not command.isChecked()
