@@ -93,6 +93,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("quit", "Quit", "File", ("Ctrl+Q",), separated=True),
     Command("next_case", "Next case", "View", ("N", "PgDown"), "cases"),
     Command("previous_case", "Previous case", "View", ("P", "PgUp"), "cases"),
+    Command("next_frame", "Next frame, after the last the next case", "View", (".",), "image"),
+    Command("previous_frame", "Previous frame, before the first the previous case", "View", (",",), "image"),
     Command("toggle_reviewed", "This case is reviewed", "View", ("R",), "image", checkable=True),
     Command("next_unreviewed", "Next case that is not reviewed", "View", ("Shift+N",), "cases"),
     Command("focus_filter", "Filter the worklist", "View", ("Ctrl+F",), "cases"),
@@ -116,8 +118,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("show_annotations", "Show boxes and masks that are known", "Tools", ("Y",), "image", checkable=True),
     Command("threshold_down", "Lower the threshold", "Evidence", ("[",), "explanation"),
     Command("threshold_up", "Raise the threshold", "Evidence", ("]",), "explanation"),
+    Command("opacity_down", "Lower the opacity", "Evidence", ("{",), "explanation"),
+    Command("opacity_up", "Raise the opacity", "Evidence", ("}",), "explanation"),
     Command("next_class", "Next class", "Evidence", ("Tab",), "explanation"),
     Command("toggle_overlay", "Show the overlay", "Evidence", ("H",), "explanation", checkable=True),
+    Command("outline_only", "Outline instead of colours", "Evidence", ("V",), "explanation", checkable=True),
+    Command("show_waterfall", "Ledger as a table or a waterfall", "Evidence", ("Shift+W",), "explanation"),
     Command("count_all", "Count all regions and shapes again", "Evidence", ("Ctrl+0",), "left_out", separated=True),
     Command("compute_curves", "Compute the curves of the figures", "Evidence", ("Alt+F",), "curves"),
     Command("open_figures", "Open the figures as a table…", "Evidence", ("Ctrl+Shift+F",), "explanation"),
@@ -133,6 +139,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("swap_panes", "Swap with the next pane", "Compare", ("Alt+S",), "pane"),
     Command("blink", "Blink between this pane and the next", "Compare", ("B",), "pane", checkable=True),
     Command("copy_overlay", "Show all panes' maps as this one's", "Compare", ("Alt+C",), "pane"),
+    Command("link_views", "Same part of the image in all panes", "Compare", ("Alt+L",), "pane", checkable=True),
     Command("share_scale", "One scale for all panes of a unit", "Compare", ("Alt+E",), "pane", checkable=True),
     Command("pin_case", "Keep this case in the pane", "Compare", ("K",), "image", checkable=True),
     Command("choose_method", "Choose the method of the pane", "Compare", ("M",), "model", separated=True),
@@ -158,6 +165,7 @@ MOUSE: tuple[tuple[str, str], ...] = (
     ("Wheel", "Next or previous frame or case"),
     ("Double click", "Show the pane alone, or fit the image"),
     ("Space, held", "Hide the overlays"),
+    ("Arrow keys", "Pan"),
 )
 
 Handlers = dict[str, Callable[[], object]]

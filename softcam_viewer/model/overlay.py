@@ -24,7 +24,7 @@ MIDDLE = 127.5
 RELATIVE_UNIT = "% of max"
 # Smaller maps are drawn as the nothing they are. Values that mean something by their size alone may be much smaller.
 LEAST_LIMIT, LEAST_RELATIVE = 1e-6, 1e-30
-THRESHOLD_STEP = 0.02
+OVERLAY_STEP = 0.02
 
 Style = Literal["both", "fill", "contour"]
 

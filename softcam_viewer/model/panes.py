@@ -43,6 +43,7 @@ class Panes(QObject):
     overlay_changed = Signal()
     methods_changed = Signal()  # the methods there are became known
     predicted = Signal(object)  # what the main model says of the case in view, whatever the panes show: an Explanation
+    views_linked = Signal(bool)
     peeked = Signal()  # overlays were hidden for a moment, or are shown again
 
     def __init__(self, explaining: Explaining, film: Film, parent: QObject | None = None) -> None:
@@ -57,6 +58,7 @@ class Panes(QObject):
         self.layout = "1x1"
         self.is_maximised = False
         self.shares_scale = False
+        self.links_views = True
         self._blink = QTimer(self, interval=BLINK_MS)
         self._blink.timeout.connect(self._on_blink)
         self.methods: dict[str, Method] = {}
@@ -223,6 +225,12 @@ class Panes(QObject):
         self.shares_scale = on
         self._update_scales()
         self.overlay_changed.emit()
+
+    def link_views(self, *, on: bool) -> None:
+        """Let all panes look at the same part of the image, that of the active one; or each at its own."""
+        if on != self.links_views:
+            self.links_views = on
+            self.views_linked.emit(on)
 
     def _update_scales(self) -> None:
         limits: dict[object, list[float]] = {}

@@ -128,6 +128,8 @@ class Actions(QObject):
             "invert": session.film.inverted,
             "toggle_reviewed": 0 <= session.row < len(session.cases) and session.cases[session.row].reviewed,
             "toggle_overlay": pane.overlay.visible,
+            "outline_only": pane.overlay.style == "contour",
+            "link_views": panes.links_views,
             "share_scale": panes.shares_scale,
             "maximise": panes.is_maximised,
             "blink": panes.is_blinking,

@@ -11,7 +11,7 @@ from PySide6.QtGui import QGuiApplication
 
 from softcam_viewer.commands import Handlers
 from softcam_viewer.model.layouts import LAYOUTS
-from softcam_viewer.model.overlay import THRESHOLD_STEP
+from softcam_viewer.model.overlay import OVERLAY_STEP
 from softcam_viewer.model.presets import PRESETS
 from softcam_viewer.model.tools import TOOLS
 from softcam_viewer.model.window_presets import PERCENTILES
@@ -63,6 +63,8 @@ class CommandHandlers:
             "quit": window.close,
             "next_case": lambda: session.step(1),
             "previous_case": lambda: session.step(-1),
+            "next_frame": lambda: session.step_frame(1),
+            "previous_frame": lambda: session.step_frame(-1),
             "toggle_reviewed": session.toggle_reviewed,
             "next_unreviewed": session.step_to_unreviewed,
             "focus_filter": window.worklist.focus_filter,
@@ -77,8 +79,10 @@ class CommandHandlers:
             "window_3": lambda: session.film.use_preset(ALL),
             "window_4": lambda: self._use_window(1),
             "invert": session.film.toggle_inverted,
-            "threshold_down": lambda: self._step_threshold(-THRESHOLD_STEP),
-            "threshold_up": lambda: self._step_threshold(THRESHOLD_STEP),
+            "threshold_down": lambda: self._step_overlay("threshold", -OVERLAY_STEP),
+            "threshold_up": lambda: self._step_overlay("threshold", OVERLAY_STEP),
+            "opacity_down": lambda: self._step_overlay("opacity", -OVERLAY_STEP),
+            "opacity_up": lambda: self._step_overlay("opacity", OVERLAY_STEP),
             "tool_window": lambda: grid.tools.use("window"),
             **{f"tool_{name}": partial(grid.tools.toggle, name) for name in TOOLS if name != "window"},
             "show_crosshair": lambda: grid.tools.show_crosshair(on=not grid.tools.shows_crosshair),
@@ -87,6 +91,8 @@ class CommandHandlers:
             "clear_measures": self._clear_measures,
             "next_class": lambda: panes.active.next_class(),
             "toggle_overlay": lambda: panes.active.set_overlay(visible=not panes.active.overlay.visible),
+            "outline_only": self._toggle_outline,
+            "show_waterfall": window.ledger.as_waterfall.toggle,
             "count_all": session.weighing.count_all,
             "compute_curves": session.figures.compute,
             "open_figures": window.figures.open_dialog,
@@ -96,6 +102,7 @@ class CommandHandlers:
             "swap_panes": lambda: panes.swap(panes.active_index, (panes.active_index + 1) % len(panes.shown)),
             "blink": panes.toggle_blinking,
             "copy_overlay": panes.copy_overlay,
+            "link_views": lambda: panes.link_views(on=not panes.links_views),
             "share_scale": lambda: panes.share_scale(on=not panes.shares_scale),
             "pin_case": lambda: panes.toggle_pinned(panes.active),
             "choose_method": lambda: grid.active.header.method.showPopup(),
@@ -136,9 +143,13 @@ class CommandHandlers:
     def _copy_picture(self) -> None:
         QGuiApplication.clipboard().setImage(picture_of(self._window.grid.films, self._window.session, 2.0))
 
-    def _step_threshold(self, by: float) -> None:
+    def _step_overlay(self, name: str, by: float) -> None:
         pane = self._window.session.panes.active
-        pane.set_overlay(threshold=float(np.clip(pane.overlay.threshold + by, 0, 1)))
+        pane.set_overlay(**{name: float(np.clip(getattr(pane.overlay, name) + by, 0, 1))})
+
+    def _toggle_outline(self) -> None:
+        pane = self._window.session.panes.active
+        pane.set_overlay(style="both" if pane.overlay.style == "contour" else "contour")
 
     def _use_window(self, number: int) -> None:
         film = self._window.session.film

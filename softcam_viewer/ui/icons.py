@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from softcam_viewer.ui.theme import current_theme
@@ -73,3 +73,30 @@ class LayoutButton(QToolButton):
         for row in range(1, self._rows):
             y = area.top() + area.height() * row / self._rows
             painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
+
+
+class LinkButton(QToolButton):
+    """Links views: two rings of a chain, apart where they are not linked."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("iconButton")
+        self.setCheckable(True)
+
+    def sizeHint(self) -> QSize:
+        """Qt: as the layouts beside it."""
+        return QSize(32, 26)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Qt: draw."""
+        super().paintEvent(event)
+        painter, theme = QPainter(self), current_theme()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.translate(QRectF(self.rect()).center())
+        color = theme.line if not self.isEnabled() else theme.accent if self.isChecked() else theme.muted
+        painter.setPen(QPen(QColor(color), 1.4, c=Qt.PenCapStyle.RoundCap))
+        apart = 0.0 if self.isChecked() else 1.5
+        rings = QPainterPath()
+        for side in (-1, 1):
+            rings.addRoundedRect(QRectF(side * (3.5 + apart) - 5, -3, 10, 6), 3, 3)
+        painter.drawPath(rings)

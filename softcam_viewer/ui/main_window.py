@@ -93,7 +93,7 @@ class MainWindow(QMainWindow):
         for signal in (
             *(session.film.window_changed, session.weighing.changed, session.figures.changed, panes.overlay_changed),
             *(self.grid.tools.tool_changed, self.grid.tools.shown_changed, session.previews.scan_changed),
-            session.worklist.order_changed,
+            *(session.worklist.order_changed, panes.views_linked),
         ):
             signal.connect(self.commands.refresh)
         self.ledger.highlighted.connect(lambda box: self.grid.active.view.highlight(box))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenuBar, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenuBar, QToolButton, QWidget
 
 from softcam_viewer.model.layouts import LAYOUTS
 from softcam_viewer.model.session import Session
 from softcam_viewer.ui.actions import Actions, key_text
 from softcam_viewer.ui.elided_label import ElidedLabel
-from softcam_viewer.ui.icons import LayoutButton
+from softcam_viewer.ui.icons import LayoutButton, LinkButton
 from softcam_viewer.ui.theme import current_theme
 
 
@@ -38,12 +40,14 @@ class TitleLine(QWidget):
         row.addWidget(bar)
         buttons = QHBoxLayout()
         buttons.setSpacing(4)
-        self.layouts: dict[str, LayoutButton] = {}
-        for name, layout in LAYOUTS.items():
-            action = actions[f"layout_{name}"]
-            button = self.layouts[name] = LayoutButton(layout.rows, layout.columns)
-            button.setAccessibleName(action.text())
-            button.clicked.connect(action.trigger)
+        self.buttons: dict[str, QToolButton] = {
+            f"layout_{name}": LayoutButton(layout.rows, layout.columns) for name, layout in LAYOUTS.items()
+        }
+        self.buttons["link_views"] = LinkButton()
+        for command, button in self.buttons.items():
+            button.setAccessibleName(actions[command].text())
+            button.clicked.connect(actions[command].trigger)
+            actions[command].changed.connect(partial(self._follow, command))
             buttons.addWidget(button)
         row.addLayout(buttons)
         row.addWidget(self._model, 1)
@@ -52,13 +56,17 @@ class TitleLine(QWidget):
         self._tell_keys()
 
     def _tell_keys(self) -> None:
-        for name, button in self.layouts.items():
-            command = f"layout_{name}"
+        for command, button in self.buttons.items():
             keys = key_text(self._actions.keys[command])
             button.setToolTip(self._actions[command].text() + (f" ({keys})" if keys else ""))
 
+    def _follow(self, command: str) -> None:
+        button, action = self.buttons[command], self._actions[command]
+        button.setChecked(action.isChecked())
+        button.setEnabled(action.isEnabled())
+
     def refresh(self) -> None:
-        """Show the model, where it runs, and the layout."""
+        """Show the model, and where it runs."""
         session = self._session
         if session.model is None:
             self._model.setText("No model")
@@ -71,5 +79,3 @@ class TitleLine(QWidget):
             self._model.setToolTip("\n\n".join(names))
             self.device.setText(session.model.device)
         self.device.setStyleSheet(f"color: {current_theme().ok}; font-weight: 600;")
-        for name, button in self.layouts.items():
-            button.setChecked(name == session.panes.layout)

@@ -44,6 +44,15 @@ from softcam_viewer.ui.canvas.tool_mouse import LEAST_DRAG, ToolMouse
 from softcam_viewer.ui.theme import current_theme
 
 ZOOM_STEP = 1.2
+PAN_STEP = 0.1
+"""Part of the view that an arrow key moves it by."""
+ARROWS: dict[int, tuple[int, int]] = {
+    Qt.Key.Key_Left: (-1, 0),
+    Qt.Key.Key_Right: (1, 0),
+    Qt.Key.Key_Up: (0, -1),
+    Qt.Key.Key_Down: (0, 1),
+}
+"""To the right and down."""
 
 
 class ImageView(PanZoomView):
@@ -335,7 +344,7 @@ class ImageView(PanZoomView):
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Qt: the space bar hides the overlay while it is held; Escape puts the tool away, Delete removes a mark."""
+        """Qt: Space, held, hides the overlay; Escape puts the tool away, Delete removes a mark, arrows pan."""
         key = event.key()
         if key == Qt.Key.Key_Space:
             if not event.isAutoRepeat():
@@ -346,6 +355,9 @@ class ImageView(PanZoomView):
             self._tools.use("window")
         elif key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self._cursor is not None:
             event.setAccepted(self._mouse.delete(self._cursor))
+        elif key in ARROWS and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            across, down = ARROWS[key]
+            self.pan(QPointF(-across * PAN_STEP * self.width(), -down * PAN_STEP * self.height()))
         else:
             event.ignore()
 

@@ -66,6 +66,7 @@ class PaneGrid(QWidget):
         session.busy_changed.connect(self._work.setText)
         session.panes.layout_changed.connect(self._arrange)
         session.panes.active_changed.connect(self._on_active_changed)
+        session.panes.views_linked.connect(lambda on: self._link.link(self.active.view, on=on))
         self._arrange()
 
     @property
