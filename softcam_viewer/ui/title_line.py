@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenuBar, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenuBar, QWidget
 
 from softcam_viewer.model.layouts import LAYOUTS
 from softcam_viewer.model.session import Session
 from softcam_viewer.ui.actions import Actions, key_text
 from softcam_viewer.ui.elided_label import ElidedLabel
-from softcam_viewer.ui.icons import LayoutButton, LinkButton
+from softcam_viewer.ui.icons import IconButton
 from softcam_viewer.ui.theme import current_theme
 
 
@@ -40,11 +40,10 @@ class TitleLine(QWidget):
         row.addWidget(bar)
         buttons = QHBoxLayout()
         buttons.setSpacing(4)
-        self.buttons: dict[str, QToolButton] = {
-            f"layout_{name}": LayoutButton(layout.rows, layout.columns) for name, layout in LAYOUTS.items()
-        }
-        self.buttons["link_views"] = LinkButton()
+        self.buttons = {f"layout_{name}": IconButton(f"layout-{name}") for name in LAYOUTS}
+        self.buttons["link_views"] = IconButton("unlinked", checked="linked")
         for command, button in self.buttons.items():
+            button.setCheckable(True)
             button.setAccessibleName(actions[command].text())
             button.clicked.connect(actions[command].trigger)
             actions[command].changed.connect(partial(self._follow, command))

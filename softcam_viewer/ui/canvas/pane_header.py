@@ -25,7 +25,7 @@ from softcam_viewer.model.methods import name_of
 from softcam_viewer.model.pane import PaneState
 from softcam_viewer.model.session import Session
 from softcam_viewer.ui.elided_label import ElidedLabel
-from softcam_viewer.ui.icons import OptionsButton
+from softcam_viewer.ui.icons import IconButton
 from softcam_viewer.ui.selectors import Selector, class_lines, method_lines
 
 # What takes less shows no progress: it would only flicker.
@@ -54,7 +54,8 @@ class PaneHeader(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._session, self._pane = session, pane
         self.method, self.target, self.model = (Selector(name, self) for name in ("Method", "Class", "Model"))
-        self.options = OptionsButton(self)
+        self.options = IconButton("options", self)
+        self.options.setAccessibleName("Options of the method")
         self._facts, self._remark = ElidedLabel("muted"), ElidedLabel("muted")
         self.state_label = QLabel()
         self._said: tuple[str, Remark] | None = None
@@ -169,7 +170,7 @@ class PaneHeader(QWidget):
         self._selectors.removeWidget(self.target)
         self._selectors.addWidget(self.target, int(has_models), int(not has_models), 1, 2 if has_models else 1)
         self.options.setEnabled(name in methods and bool(methods[name].options))
-        self.options.mark(is_changed=pane.method != name)
+        self.options.mark(is_marked=pane.method != name)
         changed = pane.method.partition(":")[2].replace(",", ", ")
         self.options.setToolTip(f"Options of the method: {changed}" if changed else "Options of the method")
         self._show_facts()
