@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from softcam_viewer.model.overlay import OverlayMap
 from softcam_viewer.model.weighing import Weighing
 
+LARGEST_SHARE = 10.0
+"""Of a sum; beside larger ones the sum is next to nothing."""
 MOST_REGIONS = 12
 """That have lines of their own; smaller ones share one."""
 
@@ -29,6 +31,10 @@ class Line:
         In the map's unit.
     area : str
         With its unit; empty where it has none.
+    peak : str
+        Value farthest from zero, in the map's unit; empty where it has none.
+    share : str
+        Of the sum; empty where the sum is too near to zero to be a measure.
     note : str
         More about it, a sentence.
     number : int or None
@@ -43,6 +49,8 @@ class Line:
     title: str
     contribution: float
     area: str = ""
+    peak: str = ""
+    share: str = ""
     note: str = ""
     number: int | None = None
     box: Box | None = None
@@ -67,26 +75,27 @@ def ledger_lines(weighing: Weighing) -> list[Line]:
     for region in ledger.regions:
         if region.number in shown:
             verdict = "for" if region.positive else "against"
-            note = f"Evidence {verdict} the class, {region.area:.1%} of the analysed area, peak {region.peak:+.3g}."
+            note = f"Evidence {verdict} the class, {region.area:.1%} of the analysed area. A click looks at it."
             lines.append(
                 Line(
                     "region",
                     region.name,
                     region.contribution,
                     _area(weighing, region.pixels, region.area),
-                    note.replace("%", " %").replace("-", "−"),
-                    region.number,
-                    _on_image(weighing, region.box),
-                    region.number not in left_out,
+                    f"{region.peak:+.3g}".replace("-", "−"),
+                    note=note.replace("%", " %"),
+                    number=region.number,
+                    box=_on_image(weighing, region.box),
+                    is_counted=region.number not in left_out,
                 )
             )
     small = [region for region in ledger.regions if region.number not in shown]
     if small:
         title = f"{len(small)} smaller regions" if len(small) > 1 else "1 smaller region"
         area = _area(weighing, sum(r.pixels for r in small), sum(r.area for r in small))
-        lines.append(Line("rest", title, sum(r.contribution for r in small), area))
+        lines.append(Line("rest", title, sum(r.contribution for r in small), note=f"Together {area}."))
     below = _area(weighing, ledger.below_pixels, ledger.below_area)
-    lines.append(Line("rest", "Below threshold", ledger.below, below, f"All the rest of the map: {below}."))
+    lines.append(Line("rest", "Below threshold", ledger.below, note=f"All the rest of the map: {below}."))
     lines.append(
         Line(
             "rest",
@@ -95,6 +104,7 @@ def ledger_lines(weighing: Weighing) -> list[Line]:
             note="What the model says when it sees nothing. It is the same everywhere, so no place has earned it.",
         )
     )
+    lines = [replace(line, share=share_text(line.contribution, ledger.total)) for line in lines]
     lines.append(Line("sum", "Sum", ledger.total, note=_sum_note(overlay)))
     lines += [_shape_line(weighing, index) for index in range(len(weighing.shapes))]
     return lines
@@ -103,6 +113,15 @@ def ledger_lines(weighing: Weighing) -> list[Line]:
 def _sum_note(overlay: OverlayMap) -> str:
     height, width = overlay.grid.shape
     return f"The {overlay.unit}, which is the mean of {height} × {width} evidence cells, the offset among them."
+
+
+def share_text(contribution: float, total: float) -> str:
+    """Part of a sum, in percent; empty where the sum is so small beside it that this says nothing."""
+    if not abs(contribution) < LARGEST_SHARE * abs(total):
+        return ""
+    share = 100 * contribution / total
+    decimals = 0 if abs(share) >= 9.95 or abs(share) < 0.05 else 1
+    return f"{share:z.{decimals}f} %".replace("-", "−")
 
 
 def rounded(lines: Sequence[Line], decimals: int) -> list[float]:
@@ -129,7 +148,7 @@ def _shape_line(weighing: Weighing, index: int) -> Line:
     rows, columns = zip(*shape.points, strict=True)
     box = (min(rows), min(columns), max(rows), max(columns))
     note = "Drawn by hand. It may overlap regions, so it is not part of the sum."
-    return Line("shape", shape.name, weighing.contribution_of(shape), "drawn", note, None, box, is_counted=False)
+    return Line("shape", shape.name, weighing.contribution_of(shape), "drawn", note=note, box=box, is_counted=False)
 
 
 def _area(weighing: Weighing, pixels: int, share: float) -> str:

@@ -21,7 +21,7 @@ DPI = 150
 MARGIN_MM = 15
 TEXT, MUTED, RULE, ACCENT, WARNING = "#1b2330", "#586577", "#d3dae4", "#0b6fc2", "#8a5a00"
 
-Row = tuple[str, str, str]
+Row = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class CaseReport:
     picture : QImage
         What is seen.
     tables : sequence of (str, sequence of rows)
-        Title and rows of up to three cells; the last cell is aligned right.
+        Title and rows: a name at the left, figures, and what may need several lines at the right.
     remarks : sequence of str
         Sentences under the tables.
     """
@@ -84,13 +84,16 @@ def report_of(session: Session, picture: QImage, title: str = "") -> CaseReport:
     if lines and weighing.overlay is not None:
         decimals = decimals_for(max(abs(line.contribution) for line in lines), 3)
         shown = rounded(lines, decimals)
-        rows = [
-            (line.title if line.is_counted else f"{line.title} (left out)", line.area, signed_number(number, decimals))
+        ledger_rows: list[Row] = [
+            (
+                line.title if line.is_counted else f"{line.title} (left out)",
+                *(line.area, line.peak, line.share, signed_number(number, decimals)),
+            )
             for line, number in zip(lines, shown, strict=True)
         ]
-        tables.append((f"Evidence ledger: region, area, {weighing.overlay.unit}", rows))
+        tables.append((f"Evidence ledger: region, area, peak, share, {weighing.overlay.unit}", ledger_rows))
     if pane.model is not None:
-        card = [(name, "", value) for lines in list(backend.describe(pane.model).values()) for name, value in lines]
+        card = [(name, value) for lines in list(backend.describe(pane.model).values()) for name, value in lines]
         tables.append(("Model", card))
     remarks = [text for text in (outcome_text(session),) if text]
     return CaseReport(title, picture, tables, remarks)
@@ -154,22 +157,24 @@ class _Page:
         font = _font(11)
         metrics = QFontMetricsF(font, self._writer)
         left, width = self._area.left(), self._area.width()
-        for name, middle, value in rows:
-            room = QRectF(0, 0, width * 0.62, 10_000)
-            right_aligned = int(Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignRight)
-            height = max(metrics.boundingRect(room, right_aligned, value).height(), metrics.height()) + 8
+        right_aligned = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignRight
+        for name, *figures, value in rows:
+            start = 0.84 if figures else 0.38
+            room = QRectF(left + width * start, self._y + 4, width * (1 - start), 10_000)
+            height = max(metrics.boundingRect(room, int(right_aligned), value).height(), metrics.height()) + 8
             self._need(height)
+            top = self._y + 4
             self._painter.setPen(QPen(QColor(RULE), 1))
             self._painter.drawLine(int(left), int(self._y), int(left + width), int(self._y))
             self._painter.setFont(font)
             self._painter.setPen(QColor(TEXT))
-            self._painter.drawText(
-                QRectF(left, self._y + 4, width * 0.45, height), int(Qt.AlignmentFlag.AlignLeft), name
-            )
-            middle_place = QRectF(left + width * 0.45, self._y + 4, width * 0.25, height)
-            self._painter.drawText(middle_place, int(Qt.AlignmentFlag.AlignRight), middle)
-            value_place = QRectF(left + width * 0.38, self._y + 4, width * 0.62, height)
-            self._painter.drawText(value_place, right_aligned, value)
+            self._painter.drawText(QRectF(left, top, width * 0.4, height), int(Qt.AlignmentFlag.AlignLeft), name)
+            for place, figure in enumerate(figures):
+                column = width * 0.56 / len(figures)
+                cell = QRectF(left + width * 0.28 + column * place, top, column, height)
+                self._painter.drawText(cell, int(Qt.AlignmentFlag.AlignRight), figure)
+            room.moveTop(top)
+            self._painter.drawText(room, int(right_aligned), value)
             self._y += height
         self._y += 14
 

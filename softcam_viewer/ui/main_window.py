@@ -20,6 +20,7 @@ from softcam_core.errors import BorderError
 from softcam_core.resources import resource
 from softcam_viewer.model.backend import Convertible
 from softcam_viewer.model.desk import Desk
+from softcam_viewer.model.look import Look, shown_by
 from softcam_viewer.model.session import Session
 from softcam_viewer.model.session_file import ViewEntry
 from softcam_viewer.ui.actions import Actions
@@ -118,7 +119,13 @@ class MainWindow(QMainWindow):
         desk.recent.changed.connect(self._on_state_changed)
         desk.keeping.changed.connect(self._on_file_changed)
         desk.keeping.look = self._look
-        desk.restoring.view_wanted.connect(self._show_view)
+        desk.restoring.look_wanted.connect(self._show_look)
+        tools = self.grid.tools
+        for signal in (
+            *(tools.tool_changed, tools.shown_changed, tools.measures_changed),
+            *(self.ledger.as_waterfall.toggled, self.session.figures.changed),
+        ):
+            signal.connect(desk.keeping.touch)
         self.appearance.changed.connect(self._on_state_changed)
         if desk.settings.problem:
             self.messages.show_message(desk.settings.problem)
@@ -158,11 +165,11 @@ class MainWindow(QMainWindow):
         splitter = self._splitter
         splitter.setHandleWidth(1)
         splitter.setChildrenCollapsible(False)
-        for widget, least, stretch in ((self.worklist, 190, 0), (middle, 360, 1), (side, 280, 0)):
+        for widget, least, stretch in ((self.worklist, 190, 0), (middle, 360, 1), (side, 324, 0)):
             widget.setMinimumWidth(least)
             splitter.addWidget(widget)
             splitter.setStretchFactor(splitter.count() - 1, stretch)
-        splitter.setSizes([230, 890, 320])
+        splitter.setSizes([230, 880, 330])
 
         central = QWidget()
         central.setObjectName("central")
@@ -183,13 +190,21 @@ class MainWindow(QMainWindow):
         if self.findChild(ConversionDialog) is None:  # closed meanwhile, and cannot say it itself
             self.messages.show_message(message)
 
-    # What part of the image is shown
+    # How the session is shown
 
-    def _look(self) -> ViewEntry | None:
-        view = self.grid.active.view.view
-        if view.is_fitted:
-            return None
-        return ViewEntry(x=view.x, y=view.y, scale=view.scale, height=view.size[0], width=view.size[1])
+    def _look(self) -> Look:
+        view, tools = self.grid.active.view.view, self.grid.tools
+        entry = None
+        if not view.is_fitted:
+            entry = ViewEntry(x=view.x, y=view.y, scale=view.scale, height=view.size[0], width=view.size[1])
+        waterfall, curves = self.ledger.as_waterfall.isChecked(), self.session.figures.automatic
+        return Look(entry, shown_by(tools, waterfall=waterfall, curves=curves), tools.measured)
+
+    def _show_look(self, look: Look) -> None:
+        look.put_back_tools(self.grid.tools)
+        self.ledger.as_waterfall.setChecked(look.shown.waterfall)
+        self.session.figures.set_automatic(on=look.shown.curves)
+        self._show_view(look.view)
 
     def _show_view(self, entry: ViewEntry | None) -> None:
         if entry is None:

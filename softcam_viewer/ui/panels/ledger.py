@@ -2,152 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QEnterEvent, QFont, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from softcam_viewer.model.facts import why_no_ledger
 from softcam_viewer.model.ledger_lines import Line, ledger_lines, rounded
 from softcam_viewer.model.session import Session
 from softcam_viewer.ui.canvas.color_bar import decimals_for, signed_number
+from softcam_viewer.ui.panels.ledger_row import COLUMNS, LEFT, SQUARE_MM, LedgerRow
 from softcam_viewer.ui.panels.section import Section
 from softcam_viewer.ui.panels.waterfall import Waterfall
-from softcam_viewer.ui.theme import Theme, current_theme
-
-ROW_HEIGHT = 26
-LEFT, NAME, AREA, NUMBER, BAR = 26, 56, 80, 62, 44
-"""Widths of the columns."""
-
-
-class LedgerRow(QWidget):
-    """A line of the ledger; those of regions and shapes have a tick box.
-
-    Parameters
-    ----------
-    line : Line
-    """
-
-    hovered = Signal(object)  # the line, or None
-    clicked = Signal(object)
-    ticked = Signal(object, bool)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._line: Line | None = None
-        self._number, self._largest, self._is_hovered = "", 1.0, False
-        self.box = QCheckBox(self)
-        self.box.toggled.connect(self._on_ticked)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.box)
-        row.addStretch()
-
-    @property
-    def line(self) -> Line | None:
-        """What it shows."""
-        return self._line
-
-    @property
-    def number(self) -> str:
-        """The contribution as it is shown."""
-        return self._number
-
-    def show_line(self, line: Line, number: str, *, largest: float) -> None:
-        """Show a line and its contribution; the bar of the largest one is as wide as there is room."""
-        self._line, self._number, self._largest = line, number, max(largest, 1e-12)
-        blocked = self.box.blockSignals(True)
-        self.box.setChecked(line.is_counted)
-        self.box.blockSignals(blocked)
-        self.box.setVisible(line.can_be_left_out)
-        text = f"{line.title}: {line.area}, {number}".replace(": ,", ":")
-        self.box.setAccessibleName(f"Count {text}")
-        self.setAccessibleName(text)
-        self.setToolTip(line.note)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setCursor(Qt.CursorShape.PointingHandCursor if line.box else Qt.CursorShape.ArrowCursor)
-        self.update()
-
-    def _on_ticked(self, is_counted: bool) -> None:
-        if self._line is not None:
-            self.ticked.emit(self._line, is_counted)
-
-    # Qt events
-
-    def sizeHint(self) -> QSize:
-        """Qt: one line."""
-        return QSize(200, ROW_HEIGHT)
-
-    def enterEvent(self, event: QEnterEvent) -> None:
-        """Qt: the mouse is over it."""
-        self._is_hovered = True
-        self.hovered.emit(self._line)
-        self.update()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """Qt: the mouse has left."""
-        self._is_hovered = False
-        self.hovered.emit(None)
-        self.update()
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Qt: look at the place."""
-        self.clicked.emit(self._line)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Qt: draw."""
-        line = self._line
-        if line is None:
-            return
-        painter, theme = QPainter(self), current_theme()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        width, height = self.width(), self.height()
-        if self._is_hovered and line.box:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(theme.raised))
-            painter.drawRoundedRect(QRectF(self.rect()).adjusted(-4, 0, 4, 0), 4, 4)
-        if line.kind == "sum":
-            painter.setPen(QPen(QColor(theme.line), 1))
-            painter.drawLine(0, 0, width, 0)
-        font = QFont(self.font())
-        font.setWeight(QFont.Weight.DemiBold if line.kind == "sum" else QFont.Weight.Normal)
-        font.setStrikeOut(not line.is_counted)
-        painter.setFont(font)
-        painter.setPen(QColor(theme.text if line.is_counted else theme.muted))
-        middle = Qt.AlignmentFlag.AlignVCenter
-        room = NAME if line.can_be_left_out else width - LEFT - NUMBER - BAR - 12
-        painter.drawText(QRectF(LEFT, 0, room, height), Qt.AlignmentFlag.AlignLeft | middle, line.title)
-        place = QRectF(width - NUMBER, 0, NUMBER, height)
-        painter.drawText(place, Qt.AlignmentFlag.AlignRight | middle, self._number)
-        font.setStrikeOut(False)
-        painter.setFont(font)
-        painter.setPen(QColor(theme.muted))
-        if line.can_be_left_out:
-            painter.drawText(QRectF(LEFT + NAME, 0, AREA, height), Qt.AlignmentFlag.AlignLeft | middle, line.area)
-        if line.kind != "sum":
-            self._draw_bar(painter, line, theme)
-
-    def _draw_bar(self, painter: QPainter, line: Line, theme: Theme) -> None:
-        """To the right for what speaks for the class, to the left for what speaks against it."""
-        centre = self.width() - NUMBER - BAR / 2 - 8
-        extent = BAR / 2 * min(abs(line.contribution) / self._largest, 1.0)
-        bar = QRectF(centre, self.height() / 2 - 3, extent, 6)
-        if line.contribution < 0:
-            bar.moveRight(centre)
-        color = QColor(theme.evidence_for if line.contribution >= 0 else theme.evidence_against)
-        color.setAlphaF(1.0 if line.is_counted else 0.3)
-        painter.setPen(QPen(QColor(theme.line), 1))
-        painter.drawLine(int(centre), 5, int(centre), self.height() - 5)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(color)
-        painter.drawRoundedRect(bar, 2, 2)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Qt: Enter looks at the place."""
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.clicked.emit(self._line)
-        else:
-            event.ignore()
 
 
 class LedgerPanel(Section):
@@ -181,13 +45,15 @@ class LedgerPanel(Section):
         head = QHBoxLayout(self._head)
         head.setContentsMargins(LEFT, 0, 0, 0)
         head.setSpacing(0)
-        self._unit = QLabel()
-        for label, width in ((QLabel("Region"), NAME), (QLabel("Area"), AREA), (self._unit, 0)):
+        self._area, self._unit = QLabel(), QLabel()
+        region = QLabel("Region")
+        region.setObjectName("muted")
+        head.addWidget(region, 1)
+        for label, width in zip((self._area, QLabel("Peak"), QLabel("Share"), self._unit), COLUMNS, strict=True):
             label.setObjectName("muted")
-            if width:
-                label.setFixedWidth(width)
-                head.addWidget(label)
-        head.addWidget(self._unit, 1, Qt.AlignmentFlag.AlignRight)
+            label.setFixedWidth(width)
+            label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            head.addWidget(label)
         self.content.addWidget(self._head)
         self.content.addLayout(self._lines)
         self.content.addWidget(self._waterfall)
@@ -228,6 +94,7 @@ class LedgerPanel(Section):
         is_waterfall = self.as_waterfall.isChecked()
         self._show_rows([] if is_waterfall else lines)
         self._head.setVisible(not is_waterfall)
+        self._area.setText("Area" + (SQUARE_MM if any(line.area.endswith(SQUARE_MM) for line in lines) else ""))
         self._unit.setText(overlay.unit.capitalize())
         self._waterfall.setVisible(is_waterfall)
         self._waterfall.show_lines([line for line in lines if line.kind != "shape"] if is_waterfall else [])

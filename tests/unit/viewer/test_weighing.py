@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from softcam_core.imaging.geometry import Geometry
 from softcam_viewer.model.answers import Answer
-from softcam_viewer.model.ledger_lines import MOST_REGIONS, Line, ledger_lines, rounded
+from softcam_viewer.model.ledger_lines import MOST_REGIONS, Line, ledger_lines, rounded, share_text
 
 CHECKERBOARD = np.kron(np.indices((3, 4)).sum(0) % 2 * 2 - 1, np.ones((3, 3))).astype(np.float32)
 
@@ -145,6 +145,37 @@ def test_many_regions_are_told_by_the_largest_and_whatever_is_left_out(show):
     weighing.set_counted(last.number, counted=False)
     shown = {line.title: line for line in ledger_lines(weighing)}
     assert not shown[last.name].is_counted
+
+
+def test_regions_are_told_with_their_peak_and_all_parts_with_their_share_of_the_sum(show):
+    grid = np.zeros((4, 4), np.float32)
+    grid[0, 0], grid[3, 3] = 12, -4
+    weighing = show(grid, (0.25, 0.0, 0.0), threshold=0.3)
+    lines = {line.title: line for line in ledger_lines(weighing)}
+    assert lines["R1"].peak.startswith("+")
+    assert lines["N1"].peak.startswith("−")
+    assert lines["Sum"].share == lines["Sum"].peak == ""
+    for line in lines.values():
+        if line.kind != "sum":
+            share = float(line.share.removesuffix(" %").replace("−", "-"))
+            assert share == pytest.approx(100 * line.contribution / lines["Sum"].contribution, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("part", "total", "text"),
+    [
+        (1, 2, "50 %"),
+        (-1, 30, "−3.3 %"),
+        (0.999, 10, "10 %"),
+        (-1, 1e4, "0 %"),
+        (5, 0, ""),
+        (0, 0, ""),
+        (20, 1, ""),
+        (np.nan, 1, ""),
+    ],
+)
+def test_shares_say_nothing_of_sums_next_to_zero(part, total, text):
+    assert share_text(part, total) == text
 
 
 def test_areas_are_in_square_millimetres_where_the_image_knows_its_size(show, opened):
