@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from softcam_viewer.model.look import Look
 from softcam_viewer.model.session_file import SUFFIX, SessionFile, with_digests, write_session
 from softcam_viewer.model.snapshot import take_snapshot
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from softcam_viewer.jobs.lanes import Lane
     from softcam_viewer.model.pane import PaneState
     from softcam_viewer.model.session import Session
-    from softcam_viewer.model.session_file import ViewEntry
 
 DELAY_MS = 1000
 
@@ -43,7 +43,7 @@ class Keeping(QObject):
         self.is_automatic = True  # save without being asked
         self.is_paused = False  # while a session is being brought back, half of it is not to be saved
         self.is_dirty = False
-        self.look: Callable[[], ViewEntry | None] = lambda: None
+        self.look: Callable[[], Look] = Look
         self._session, self._files, self._recovery = session, files, recovery
         self._is_incomplete = False
         self._written: dict[Path, SessionFile] = {}
@@ -60,13 +60,8 @@ class Keeping(QObject):
         for signal in (
             *(session.row_changed, session.model_changed, session.compared_changed),
             *(session.film.image_changed, session.film.window_changed),
-            *(
-                cases.modelReset,
-                cases.case_changed,
-                panes.active_changed,
-                session.worklist.settings_changed,
-                panes.overlay_changed,
-            ),
+            *(cases.modelReset, cases.case_changed, session.worklist.settings_changed, session.weighing.changed),
+            *(panes.active_changed, panes.overlay_changed, panes.views_linked),
         ):
             signal.connect(self.touch)
         panes.layout_changed.connect(self._follow_panes)
@@ -105,7 +100,7 @@ class Keeping(QObject):
         """All of it is open that can be. What is missing is not taken out of the file until the user saves it."""
         self.is_paused = False
         self._is_incomplete = not complete
-        if complete and self.path is not None:
+        if self.path is not None:  # also of what is missing nobody has changed anything yet
             self._written[self.path] = self._snapshot()
         self.touch()
 
@@ -173,7 +168,10 @@ class Keeping(QObject):
     @property
     def has_unsaved(self) -> bool:
         """True where the session's own file lacks changes, and nobody but the user will save them."""
-        return self.path is not None and not self.is_automatic and self._snapshot() != self._written.get(self.path)
+        # While it is being brought back, the file has all of it.
+        if self.path is None or self.is_automatic or self.is_paused:
+            return False
+        return self._snapshot() != self._written.get(self.path)
 
     def close(self, *, save: bool = False) -> None:
         """Write what there was no time for; the window is gone, and nobody waits. Raises SessionFileError.

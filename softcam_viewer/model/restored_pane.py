@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from softcam_viewer.model.session_file import PaneEntry
 
 _CHECK = TypeAdapter(OverlaySettings)
+MOST_CLASSES = 8
+"""Named in a message."""
 _SHARES = ("threshold", "opacity")
 _CLASSES = ("target", "against")
 
@@ -66,7 +68,7 @@ def put_back(pane: PaneState, entry: PaneEntry, model: LoadedModel, methods: Col
     unknown = [name for name in wanted if name not in names]
     if unknown:
         problems.append(
-            f"{model.card.name} has no class {' or '.join(map(repr, unknown))}, but {', '.join(names)}; "
+            f"{model.card.name} has no class {' or '.join(map(repr, unknown))}, but {_listed(names)}; "
             "it shows the class of its own choice."
         )
     keeps_class = entry.target is not None and not unknown and entry.target != entry.against
@@ -79,3 +81,8 @@ def put_back(pane: PaneState, entry: PaneEntry, model: LoadedModel, methods: Col
         shown |= {"target": names.index(entry.target), "against": against}
     pane.show(method, model, OverlaySettings(**shown), keeps_class=keeps_class)
     return problems
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MOST_CLASSES
+    return ", ".join(names[:MOST_CLASSES]) + (f" and {more} more" if more > 0 else "")

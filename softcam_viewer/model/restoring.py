@@ -5,7 +5,8 @@ Models, the worklist and images arrive in the background and in any order, or ne
 1. the file is read, and looked up which of its files are there;
 2. models are loaded, the main one first; at the same time the worklist is opened and its case chosen;
 3. once models and the case have settled, the panes are set, and pinned cases are read;
-4. once those are there, the run is over, and what could not be brought back is told in one message.
+4. once those are there, the ledger is told what is not to count, the run is over, and what could not be brought back is
+   told in one message. Maps are still to come.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from PySide6.QtCore import QObject, Signal
 
 from softcam_viewer.model import backend
 from softcam_viewer.model.film import Film
+from softcam_viewer.model.found_session import Found, look_up
+from softcam_viewer.model.look import Look
 from softcam_viewer.model.restored_pane import overlay_of, put_back
-from softcam_viewer.model.session_file import CaseEntry, SessionFile, WindowEntry, file_digest, read_session
+from softcam_viewer.model.session_file import CaseEntry, PaneEntry, SessionFile, WindowEntry
+from softcam_viewer.model.weighing import Seed, Shape
 
 if TYPE_CHECKING:
     from softcam_viewer.jobs.lanes import Lane, Lanes
@@ -30,32 +34,6 @@ if TYPE_CHECKING:
     from softcam_viewer.model.session import Session
 
 MOST_NAMES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A session file, and what of it is there.
-
-    Attributes
-    ----------
-    content : SessionFile
-    missing : frozenset of Path
-        Cases and models that are gone.
-    digests : dict of Path to str
-        SHA-256 of the files of models.
-    """
-
-    content: SessionFile
-    missing: frozenset[Path]
-    digests: dict[Path, str]
-
-
-def look_up(path: Path) -> Found:
-    """Read a session file and look which of its files are there; raises SessionFileError."""
-    content = read_session(path)
-    models = [model.path for model in content.models]
-    missing = frozenset(file for file in (*content.cases, *models) if not file.is_file())
-    return Found(content, missing, {model: file_digest(model) for model in models if model not in missing})
 
 
 @dataclass(eq=False, slots=True)
@@ -72,6 +50,8 @@ class _Run:
     is_case_settled: bool = False
     are_panes_set: bool = False
     pinned_awaited: int = 0
+    changed: set[int] = field(default_factory=set)  # models with other weights, by their numbers
+    altered: set[PaneState] = field(default_factory=set)  # panes with another map than they had
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -95,7 +75,7 @@ class Restoring(QObject):
     started = Signal(object)  # the file could be read: its Path
     finished = Signal(bool)  # all is back (True), or something is missing
     failed = Signal(str)  # what could not be brought back
-    view_wanted = Signal(object)  # what part of the image is to be shown: a ViewEntry, or None for all of it
+    look_wanted = Signal(object)  # how the window is to show it: a Look
 
     def __init__(self, session: Session, lanes: Lanes, files: Lane, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -186,9 +166,10 @@ class Restoring(QObject):
         if run.models:
             run.models[0] = self._session.model
         assert run.found is not None
-        for entry, model in zip(run.content.models, run.models, strict=True):
+        for number, (entry, model) in enumerate(zip(run.content.models, run.models, strict=True)):
             now = "" if model is None else model.card.sha256 or run.found.digests.get(entry.path, "")
             if entry.sha256 and now and now != entry.sha256:
+                run.changed.add(number)
                 run.problems.append(
                     f"{entry.path.name} has changed since the session was saved: numbers and maps are those of the new "
                     "weights."
@@ -271,6 +252,7 @@ class Restoring(QObject):
             run.are_panes_set = True
             self._set_panes(run)
         if run.pinned_awaited == 0:
+            self._put_back_left_out(run)
             self._finish(run)
 
     def _set_panes(self, run: _Run) -> None:
@@ -278,25 +260,55 @@ class Restoring(QObject):
         panes = session.panes
         panes.set_layout(content.layout)
         for number, (pane, entry) in enumerate(zip(panes.shown, content.panes, strict=False), 1):
-            model = run.models[entry.model] if entry.model < len(run.models) else None
-            if model is None:
-                # No session model, or it is missing: how it is shown is kept, for the model that is opened next.
-                pane.set_overlay(**overlay_of(entry))
-            else:
-                run.problems += [f"Pane {number}: {problem}" for problem in put_back(pane, entry, model, panes.methods)]
+            run.problems += [f"Pane {number}: {problem}" for problem in self._set_pane(run, pane, entry)]
             if entry.pinned is not None:
                 run.pinned_awaited += 1
                 self._read_pinned(run, pane, entry.pinned)
         panes.activate(content.active)
+        panes.maximise(on=content.is_maximised)
         panes.share_scale(on=content.shares_scale)
+        panes.link_views(on=content.links_views)
         image, case = session.film.image, content.case
-        if case is not None and image is not None and image.source == case.path:
-            _see_through(session.film, case.window)
-            self.view_wanted.emit(content.view)
+        seen = case if case is not None and image is not None and image.source == case.path else None
+        if seen is not None:
+            _see_through(session.film, seen.window)
+        self.look_wanted.emit(Look.of_file(content, same_image=seen is not None))
         worklist, wanted = session.worklist, content.worklist
         worklist.group(on=wanted.is_grouped)
         worklist.sort_by(wanted.sort, is_turned=wanted.is_turned)
         worklist.filter_by(wanted.filter)
+        folded = ((session.cases.row_of(entry.path), entry.level) for entry in wanted.folded)
+        worklist.put_back_folded((row, level) for row, level in folded if row is not None)
+
+    def _set_pane(self, run: _Run, pane: PaneState, entry: PaneEntry) -> list[str]:
+        """Show in a pane what it showed; sentences about what could not be put back."""
+        had_model = entry.model < len(run.models)
+        model = run.models[entry.model] if had_model else None
+        shown = self._session.model if had_model and model is None else model
+        problems = []
+        if shown is None:
+            # No model in the session, or none is open: how it is shown is kept, for the model that is opened next.
+            pane.set_overlay(**overlay_of(entry))
+        else:
+            if model is None:
+                problems.append(f"its model is not open; {shown.card.name} is shown.")
+            problems += put_back(pane, entry, shown, self._session.panes.methods)
+        if problems or shown is None or entry.model in run.changed:
+            run.altered.add(pane)
+        return problems
+
+    def _put_back_left_out(self, run: _Run) -> None:
+        """Leave out of the ledger what was left out: shapes of the same image, and regions of the same map."""
+        panes, content, wanted = self._session.panes, run.content, run.content.left_out
+        pane, number = panes.active, content.active
+        if number != panes.active_index or number >= len(content.panes):
+            return
+        image, case = pane.film.image, content.panes[number].pinned or content.case
+        if image is None or case is None or (image.source, image.frame) != (case.path, case.frame):
+            return
+        seeds = [Seed(seed.row, seed.column, seed.positive) for seed in wanted.regions]
+        shapes = [Shape(shape.name, shape.points) for shape in wanted.shapes]
+        self._session.weighing.put_back([] if pane in run.altered else seeds, shapes)
 
     def _read_pinned(self, run: _Run, pane: PaneState, case: CaseEntry) -> None:
         self._files.submit(

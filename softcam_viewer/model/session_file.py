@@ -12,17 +12,30 @@ import os
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core.core_schema import SerializationInfo
 
 from softcam_core.errors import BorderError
 from softcam_core.files import write_whole
 from softcam_core.imaging.image import VoiFunction, Window
 from softcam_viewer.model.layouts import LAYOUTS
+from softcam_viewer.model.measure import POINTS
 
 SUFFIX = ".softcam"
 FORMAT: Final = "softcam-session"
 VERSION: Final = 1
+MOST_PIXELS = 1e6
+"""A side of an image; what lies farther away was not drawn on one."""
 
 
 class SessionFileError(BorderError):
@@ -49,6 +62,10 @@ def _relate(path: Path, info: SerializationInfo) -> str:
 SessionPath = Annotated[Path, AfterValidator(_resolve), PlainSerializer(_relate, return_type=str)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Place = Annotated[float, Field(ge=-MOST_PIXELS, le=MOST_PIXELS, allow_inf_nan=False)]
+Places = tuple[tuple[Place, Place], ...]
+"""(row, column) in pixels of an image."""
 
 
 class Entry(BaseModel):
@@ -138,6 +155,13 @@ class PaneEntry(Entry):
     pinned: CaseEntry | None = None
 
 
+class FoldedEntry(Entry):
+    """A folded heading of the worklist: by a case below it, as it may tell who the patient is, and its level."""
+
+    path: SessionPath
+    level: int = Field(ge=0)
+
+
 class WorklistEntry(Entry):
     """How the worklist was shown; see `softcam_viewer.model.worklist.Worklist`."""
 
@@ -145,6 +169,81 @@ class WorklistEntry(Entry):
     is_turned: bool = False
     filter: str = ""
     is_grouped: bool = True
+    folded: tuple[FoldedEntry, ...] = ()
+
+
+class MeasureEntry(Entry):
+    """A ruler or an angle; see `softcam_viewer.model.measure.Measure`."""
+
+    kind: Literal["ruler", "angle"]
+    points: Places
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> MeasureEntry:
+        if len(self.points) != POINTS[self.kind]:
+            raise ValueError(f"this {self.kind} has {len(self.points)} points, not {POINTS[self.kind]}")
+        return self
+
+
+class MeasuredEntry(Entry):
+    """What was measured on a frame of a case."""
+
+    path: SessionPath
+    frame: int = Field(default=0, ge=0)
+    measures: tuple[MeasureEntry, ...] = ()
+
+
+class SeedEntry(Entry):
+    """A region of the ledger, by its peak: shares of the height and width of the map, and its sign."""
+
+    row: Share
+    column: Share
+    positive: bool
+
+
+class ShapeEntry(Entry):
+    """A place drawn by hand; see `softcam_viewer.model.weighing.Shape`."""
+
+    name: str = Field(pattern=r"^L[1-9]\d*$", max_length=9)
+    points: Places = Field(min_length=3)
+
+
+class LeftOutEntry(Entry):
+    """What did not count in the active pane, of the case that it showed."""
+
+    regions: tuple[SeedEntry, ...] = ()
+    shapes: tuple[ShapeEntry, ...] = ()
+
+    @field_validator("shapes")
+    @classmethod
+    def _check_names(cls, shapes: tuple[ShapeEntry, ...]) -> tuple[ShapeEntry, ...]:
+        if len({shape.name for shape in shapes}) < len(shapes):
+            raise ValueError("two shapes have one name")
+        return shapes
+
+
+class ShownEntry(Entry):
+    """What was shown beside the maps.
+
+    Attributes
+    ----------
+    crosshair, cells, annotations, magnifier : bool
+        See `softcam_viewer.model.tools.Tools`.
+    magnification : {2, 3, 4}
+        Of the magnifier.
+    waterfall : bool
+        The ledger as a waterfall.
+    curves : bool
+        Curves of the maps shown are computed without being asked for.
+    """
+
+    crosshair: bool = True
+    cells: bool = False
+    annotations: bool = True
+    magnifier: bool = False
+    magnification: Literal[2, 3, 4] = 2
+    waterfall: bool = False
+    curves: bool = False
 
 
 class SessionFile(Entry):
@@ -162,6 +261,12 @@ class SessionFile(Entry):
         The one in view.
     view : ViewEntry or None
         None where the whole image is shown.
+    is_maximised : bool
+        The active pane has all the room.
+    measured : tuple of MeasuredEntry
+        What was measured, on all cases.
+    left_out : LeftOutEntry
+        What did not count in the ledger.
     """
 
     format: Literal["softcam-session"] = FORMAT
@@ -174,8 +279,13 @@ class SessionFile(Entry):
     active: int = Field(default=0, ge=0)
     panes: tuple[PaneEntry, ...] = ()
     shares_scale: bool = False
+    links_views: bool = True
     view: ViewEntry | None = None
     worklist: WorklistEntry = WorklistEntry()
+    is_maximised: bool = False
+    shown: ShownEntry = ShownEntry()
+    measured: tuple[MeasuredEntry, ...] = ()
+    left_out: LeftOutEntry = LeftOutEntry()
 
     @property
     def is_empty(self) -> bool:

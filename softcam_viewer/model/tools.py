@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal
@@ -92,8 +92,7 @@ class Tools(QObject):
     def magnify_more(self) -> None:
         """Go to the next magnification, from the last to the first."""
         at = MAGNIFICATIONS.index(self.magnification)
-        self.magnification = MAGNIFICATIONS[(at + 1) % len(MAGNIFICATIONS)]
-        self.shown_changed.emit()
+        self.magnify(MAGNIFICATIONS[(at + 1) % len(MAGNIFICATIONS)])
 
     def show_crosshair(self, *, on: bool) -> None:
         """Show in all panes where the cursor is, and each one's value there."""
@@ -107,12 +106,28 @@ class Tools(QObject):
         """Show boxes and masks that are known of the case."""
         self._show("shows_annotations", on=on)
 
+    def magnify(self, factor: int) -> None:
+        """Take another magnification, one of MAGNIFICATIONS."""
+        if factor in MAGNIFICATIONS and factor != self.magnification:
+            self.magnification = factor
+            self.shown_changed.emit()
+
     def _show(self, name: str, *, on: bool) -> None:
         if getattr(self, name) != on:
             setattr(self, name, on)
             self.shown_changed.emit()
 
     # What was measured
+
+    @property
+    def measured(self) -> dict[Hashable, tuple[Measure, ...]]:
+        """The measures of all images that have any."""
+        return dict(self._measures)
+
+    def put_back(self, measured: Mapping[Hashable, tuple[Measure, ...]]) -> None:
+        """Show these measures and no others."""
+        self._measures = {image: measures for image, measures in measured.items() if measures}
+        self.measures_changed.emit()
 
     def measures_of(self, image: Hashable) -> tuple[Measure, ...]:
         """What was measured on an image, in the order in which it was drawn."""

@@ -18,7 +18,7 @@ from softcam_core.ledger.regions import Ledger, area_mm2, pixel_size_of
 from softcam_core.ledger.what_if import WhatIf, without
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from softcam_viewer.model.overlay import OverlayMap
     from softcam_viewer.model.pane import PaneState
@@ -45,19 +45,28 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seed:
-    """Tells a region from others also after the threshold has moved: its peak is in it as long as it is there."""
+class Seed:
+    """Tells a region from others also after the threshold has moved: its peak is in it as long as it is there.
 
-    row: int
-    column: int
+    Attributes
+    ----------
+    row, column : float
+        The middle of the peak's pixel, as shares of the map's height and width, 0 to 1: they are known before the map.
+    positive : bool
+        True for evidence for the target.
+    """
+
+    row: float
+    column: float
     positive: bool
 
 
 class Weighing(QObject):
     """The ledger of the active pane, and which of it is left out.
 
-    Regions that are left out stay so while the threshold moves, as long as their peaks are above it. Shapes stay until
-    another image comes into view.
+    Regions that are left out stay so while the threshold moves, as long as their peaks are above it; each map has its
+    own, which are left out again when one comes back to it. Shapes are the same in all maps. Both stay until another
+    image comes into view.
 
     Parameters
     ----------
@@ -69,7 +78,9 @@ class Weighing(QObject):
     def __init__(self, panes: Panes, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._panes = panes
-        self._seeds: tuple[_Seed, ...] = ()
+        self.seeds: tuple[Seed, ...] = ()
+        self._of: tuple[object, ...] = ()  # explanation and class of the map that they are on
+        self._others: dict[tuple[object, ...], tuple[Seed, ...]] = {}  # on other maps of the image
         self._seen: tuple[object, ...] = ()
         self._film: object = None
         self.shapes: tuple[Shape, ...] = ()
@@ -94,9 +105,15 @@ class Weighing(QObject):
         """Numbers of the regions that are left out."""
         if self.ledger is None:
             return frozenset()
-        labels, regions = self.ledger.labels, self.ledger.regions
-        found = ((int(labels[seed.row, seed.column]), seed.positive) for seed in self._seeds)
+        regions = self.ledger.regions
+        found = ((self._number_at(seed), seed.positive) for seed in self.seeds)
         return frozenset(number for number, positive in found if number and regions[number - 1].positive == positive)
+
+    def _number_at(self, seed: Seed) -> int:
+        """Number of the region that a seed is in, 0 for none."""
+        assert self.ledger is not None
+        height, width = self.ledger.labels.shape
+        return int(self.ledger.labels[int(seed.row * height), int(seed.column * width)])
 
     @property
     def names_left_out(self) -> tuple[str, ...]:
@@ -112,19 +129,31 @@ class Weighing(QObject):
             return
         labels, region = self.ledger.labels, self.ledger.regions[number - 1]
         if counted:
-            self._seeds = tuple(seed for seed in self._seeds if labels[seed.row, seed.column] != number)
+            self.seeds = tuple(seed for seed in self.seeds if self._number_at(seed) != number)
         else:
             overlay = self.overlay
             assert overlay is not None
             inside = np.where(labels == number, np.abs(overlay.values), -1.0)
             row, column = np.unravel_index(int(inside.argmax()), inside.shape)
-            self._seeds = (*self._seeds, _Seed(int(row), int(column), region.positive))
+            height, width = inside.shape
+            seed = Seed((int(row) + 0.5) / height, (int(column) + 0.5) / width, region.positive)
+            self.seeds = (*self.seeds, seed)
+        self._weigh()
+        self.changed.emit()
+
+    def put_back(self, seeds: Iterable[Seed], shapes: Iterable[Shape]) -> None:
+        """Leave out what was left out of the active pane's map before, from now on or as soon as that map is there."""
+        pane = self.pane
+        self.seeds, self.shapes = tuple(seeds), tuple(shapes)
+        self._film = pane.film.opened
+        source = pane if pane.explanation is None else pane.explanation
+        self._of = (source, pane.overlay.target, pane.overlay.against)
         self._weigh()
         self.changed.emit()
 
     def count_all(self) -> None:
-        """Count everything again."""
-        self._seeds, self.shapes = (), ()
+        """Count everything of this map again, and all shapes."""
+        self.seeds, self.shapes = (), ()
         self._weigh()
         self.changed.emit()
 
@@ -163,15 +192,21 @@ class Weighing(QObject):
         """The active pane, its map or its threshold may be others."""
         pane = self.pane
         overlay, settings = pane.overlay_map, pane.overlay
+        is_emptied = False
         if pane.film.opened is not self._film:
+            is_emptied = bool(self.seeds or self.shapes)  # which is told before there is a map of the new image
             self._film = pane.film.opened
-            self.shapes, self._seeds = (), ()
+            self.shapes, self.seeds = (), ()
+            self._others.clear()
+        if overlay is not None:
+            classes = (settings.target, settings.against)
+            before, self._of = self._of, (pane.explanation, *classes)
+            if before not in (self._of, (pane, *classes)):  # the regions of another map are others
+                self._others[before] = self.seeds
+                self.seeds = self._others.pop(self._of, ())
         seen = (overlay, settings.threshold, settings.sign)
-        if seen == self._seen:
+        if seen == self._seen and not is_emptied:
             return
-        before = self._seen[0] if self._seen else None
-        if overlay is not None and before is not None and overlay.grid is not before.grid:  # type: ignore[attr-defined]
-            self._seeds = ()  # the regions of another map are others
         self._seen = seen
         self.ledger = None
         if overlay is not None and overlay.shares is not None:

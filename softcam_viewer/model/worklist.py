@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,7 +75,7 @@ class Worklist(QAbstractListModel):
     HEADING_ROLE = CaseList.CASE_ROLE + 1
 
     order_changed = Signal()  # other cases, another order or other headings; after Qt's own signals
-    settings_changed = Signal()  # sort, filter, grouping or identity
+    settings_changed = Signal()  # sort, filter, grouping, folding or identity
 
     def __init__(self, cases: CaseList, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -89,6 +89,7 @@ class Worklist(QAbstractListModel):
         self._filter = CaseFilter()
         self._groups = Groups()
         self._folded: set[Key] = set()
+        self._to_fold: tuple[tuple[int, int], ...] = ()
         self._lines: list[Heading | int] = []
         self._line_of: dict[int, int] = {}
         self._shown: list[int] = []
@@ -171,12 +172,39 @@ class Worklist(QAbstractListModel):
         """Hide the cases under a heading, or show them again."""
         (self._folded.add if on else self._folded.discard)(key)
         self.refresh()
+        self.settings_changed.emit()
+
+    @property
+    def folded(self) -> tuple[tuple[int, int], ...]:
+        """Folded headings, or those that will be: the first case under each, and its level. Keys may tell of people."""
+        if not self._folded:
+            return self._to_fold
+        found: dict[Key, tuple[int, int]] = {}
+        for row, headings in enumerate(self._groups.above):
+            for heading in headings:
+                if heading.key in self._folded:
+                    found.setdefault(heading.key, (row, heading.level))
+        return tuple(found.values())
+
+    def put_back_folded(self, places: Iterable[tuple[int, int]]) -> None:
+        """Fold what `folded` told, now or as soon as it is known what belongs together."""
+        self._to_fold = tuple(places)
+        self._folded.clear()
+        if self._groups.above:
+            self._fold_known()
+        self.refresh()
+
+    def _fold_known(self) -> None:
+        above, places = self._groups.above, self._to_fold
+        self._folded |= {above[row][level].key for row, level in places if level < len(above[row])}
+        self._to_fold = ()
 
     def set_groups(self, groups: Groups) -> None:
         """Tell what belongs together; groups of other cases, which were made too late, are passed over."""
         if len(groups.ranks) == len(self.cases):
             self._groups = groups
             self._in_series = [_number_in_series(case) for case in self.cases.snapshot]
+            self._fold_known()
             self.refresh()
 
     def show_identity(self, *, on: bool) -> None:
@@ -275,6 +303,7 @@ class Worklist(QAbstractListModel):
 
     def _on_cases_reset(self) -> None:
         self._folded.clear()
+        self._to_fold = ()
         self._place_of.clear()
         self._natural = [_natural(self.cases[row].name) for row in range(len(self.cases))]
         self._groups = Groups()

@@ -5,19 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication
 
-from softcam_core.resources import resource
 from softcam_viewer.app import Viewer
-
-
-@pytest.fixture
-def demo(viewer, settle) -> Viewer:
-    """The bundled model, and the first of the bundled cases."""
-    viewer.session.open_model(resource("demo/model.safetensors"))
-    viewer.session.open_paths(sorted(resource("demo/cases").iterdir())[:1])
-    settle()
-    return viewer
 
 
 def rows(viewer: Viewer) -> dict[str, object]:
@@ -27,10 +17,6 @@ def rows(viewer: Viewer) -> dict[str, object]:
 
 def number(row) -> float:
     return float(row.number.replace("−", "-"))
-
-
-def texts(widget) -> str:
-    return "\n".join(label.text() for label in widget.findChildren(QLabel) if label.isVisible())
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.05, 0.2, 0.6, 1.0])
@@ -43,7 +29,7 @@ def test_the_column_adds_up_as_it_is_shown(demo, threshold):
     assert total == pytest.approx(explanation.logits[1] - explanation.logits[0], abs=0.005)
 
 
-def test_unticking_a_region_tells_the_probability_without_it_and_does_not_run_the_network(demo, qtbot, settle):
+def test_unticking_a_region_tells_the_probability_without_it_and_does_not_run_the_network(demo, qtbot, settle, texts):
     row = rows(demo)["R1"]
     explanation = demo.session.panes.active.explanation
     contribution = row.line.contribution
@@ -94,7 +80,7 @@ def test_the_waterfall_begins_with_the_offset_and_ends_with_the_sum(demo, qtbot)
     assert waterfall.line_at(4).title == "Offset"
 
 
-def test_a_shape_is_a_line_that_counts_again_when_it_is_ticked(demo, qtbot):
+def test_a_shape_is_a_line_that_counts_again_when_it_is_ticked(demo, qtbot, texts):
     demo.session.weighing.add_shape([(100, 200), (100, 320), (300, 320), (300, 200)])
     row = rows(demo)["L1"]
     assert not row.box.isChecked()
@@ -102,3 +88,15 @@ def test_a_shape_is_a_line_that_counts_again_when_it_is_ticked(demo, qtbot):
     qtbot.mouseClick(row.box, Qt.MouseButton.LeftButton, pos=QPoint(8, row.box.height() // 2))
     assert "L1" not in rows(demo)
     assert demo.session.weighing.shapes == ()
+
+
+def test_hiding_the_row_that_has_the_focus_leaves_the_active_pane_active(demo, qtbot, settle):
+    demo.session.panes.set_layout("1x2")
+    settle()
+    box = rows(demo)["R1"].box
+    box.setFocus()
+    assert box.hasFocus()
+    demo.window.commands["show_waterfall"].trigger()
+    QApplication.processEvents()
+    assert demo.session.panes.active_index == 0
+    assert demo.window.ledger.as_waterfall.hasFocus()

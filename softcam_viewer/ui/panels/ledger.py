@@ -12,6 +12,7 @@ from softcam_viewer.ui.canvas.color_bar import decimals_for, signed_number
 from softcam_viewer.ui.panels.ledger_row import COLUMNS, LEFT, SQUARE_MM, LedgerRow
 from softcam_viewer.ui.panels.section import Section
 from softcam_viewer.ui.panels.waterfall import Waterfall
+from softcam_viewer.ui.tab_order import insert_before
 
 
 class LedgerPanel(Section):
@@ -103,6 +104,8 @@ class LedgerPanel(Section):
         self._outcome.setText(outcome_text(self._session))
 
     def _show_rows(self, lines: list[Line]) -> None:
+        if any(row.box.hasFocus() for row in self._rows[len(lines) :]):
+            self.as_waterfall.setFocus()  # or Qt gives it to a pane, which becomes the active one
         while len(self._rows) > len(lines):
             row = self._rows.pop()
             self._lines.removeWidget(row)
@@ -115,6 +118,7 @@ class LedgerPanel(Section):
             row.ticked.connect(self._on_ticked)
             self._rows.append(row)
             self._lines.addWidget(row)
+            insert_before(self.as_waterfall, [row.box])
         # One number of decimals for the column, or nobody could add it up.
         decimals = decimals_for(max((abs(line.contribution) for line in lines), default=1.0), 3)
         largest = max((abs(line.contribution) for line in lines if line.kind != "sum"), default=1.0)

@@ -1,7 +1,8 @@
 """A session whose background work is done when the test says so, on images and models that are made up."""
 
 import os
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,12 @@ from softcam_core.models.receptive_field import ReceptiveField
 from softcam_viewer.jobs.lanes import Lanes
 from softcam_viewer.model import backend, session
 from softcam_viewer.model.answers import Answer
+from softcam_viewer.model.desk import Desk
 from softcam_viewer.model.loaded_model import LoadedModel
 from softcam_viewer.model.methods import Method, Option
 from softcam_viewer.model.overlay import make_overlay_map
 from softcam_viewer.model.session import Session
+from softcam_viewer.model.user_folders import UserFolders
 
 METHODS = (
     Method("evidence", "SoftCAM evidence", "evidence", "forward", "Paper, eq. 1", "Always."),
@@ -93,7 +96,7 @@ def about(name: str, *, signed: bool = True) -> About:
 
 
 def explained(
-    network: Network, image: MedicalImage, method="evidence", aim=None, on_progress=None, should_stop=None
+    network: Network, image: MedicalImage, method="evidence", aim=None, views=(), on_progress=None, should_stop=None
 ) -> Answer | None:
     """Evidence that grows with the class; other methods give one map, RISE in four passes, LRP is refused."""
     name = method.partition(":")[0]
@@ -124,8 +127,8 @@ def explained(
         device="cpu",
         warnings=("",) * (count if is_evidence else 1),
     )
-    overlay = None if is_evidence else make_overlay_map(explanation, *aim)
-    return Answer(explanation, overlay)
+    shown = {view or explanation.default_view() for view in views} if is_evidence else {aim}
+    return Answer(explanation, {view: make_overlay_map(explanation, *view) for view in shown})
 
 
 @pytest.fixture
@@ -134,7 +137,7 @@ def lanes() -> Lanes:
 
 
 @pytest.fixture
-def session_of_tests(monkeypatch, lanes, qapp) -> Session:
+def session_of_tests(monkeypatch, lanes, qapp) -> Iterator[Session]:
     monkeypatch.setattr(backend, "find_paths", lambda paths: paths)
     monkeypatch.setattr(backend, "read", film)
     monkeypatch.setattr(backend, "key_of", lambda path, frame: backend.read(path, frame).key)
@@ -144,7 +147,10 @@ def session_of_tests(monkeypatch, lanes, qapp) -> Session:
     monkeypatch.setattr(backend, "load", lambda path, device: model_of(path))
     monkeypatch.setattr(backend, "load_to_compare", lambda path, like, device: model_of(path, {"evidence": "a box"}))
     monkeypatch.setattr(session, "list_methods", lambda: METHODS)
-    return Session(lanes, device="cpu")
+    made = Session(lanes, device="cpu")
+    yield made
+    made.stop()
+    made.deleteLater()
 
 
 @pytest.fixture
@@ -166,3 +172,114 @@ def opened(session_of_tests, settle) -> Session:
     session_of_tests.open_paths([Path("one"), Path("two")])
     settle()
     return session_of_tests
+
+
+# Sessions on their desk
+
+
+class Bench:
+    """A session on its desk, whose background work is done when the test says so."""
+
+    def __init__(self, session: Session, lanes: Lanes, files: HandLane, disk: Path) -> None:
+        self.lanes, self.files, self.disk = lanes, files, disk
+        self.session = session
+        self.desk = Desk(session, lanes, files, UserFolders(disk / "config", disk / "data"))
+        self.messages: list[str] = []
+        self.desk.failed.connect(self.messages.append)
+
+    @property
+    def all_lanes(self) -> list[HandLane]:
+        return [*self.lanes, self.files]
+
+    def settle(self, shuffle: random.Random | None = None) -> None:
+        while any(lane.waiting for lane in self.all_lanes):
+            waiting = [lane for lane in self.all_lanes if lane.waiting]
+            (shuffle.choice(waiting) if shuffle else waiting[0]).run_next()
+
+    def save(self) -> None:
+        """What the timer does a second later."""
+        self.desk.keeping._timer.stop()
+        self.desk.keeping._on_time()
+        self.settle()
+
+    def save_as(self, path: Path) -> None:
+        self.desk.keeping.save_as(path)
+        self.settle()
+
+    def open(self, path: Path, shuffle: random.Random | None = None) -> None:
+        self.desk.open_session(path)
+        self.settle(shuffle)
+
+    def work(self) -> None:
+        """Open all, and change everything there is to change."""
+        desk, session, disk = self.desk, self.session, self.disk
+        desk.open_model(disk / "a-b-c")
+        desk.open_images([disk / name for name in ("one.png", "two.png", "multi.png")])
+        self.settle()
+        desk.add_model(disk / "b-c-d")
+        self.settle()
+        session.select(1)
+        self.settle()
+        panes = session.panes
+        panes.set_layout("1x2")
+        first, second = panes.shown
+        first.set_model(session.models[0])
+        first.set_overlay(target=0, against="rest", threshold=0.4, opacity=0.3, visible=False)
+        second.set_method("cam")
+        second.set_model(session.models[1])
+        self.settle()
+        second.set_overlay(target=1, against=None, sign="positive")
+        panes.toggle_pinned(second)
+        second.film.set_window(Window(7.0, 3.0))
+        session.select(2, 1)
+        self.settle()
+        session.film.set_window(Window(12.0, 34.0))
+        session.film.toggle_inverted()
+        panes.share_scale(on=True)
+        panes.link_views(on=False)
+        panes.activate(1)
+        panes.maximise(on=True)
+        session.cases.set_reviewed([disk / "one.png"])
+        session.worklist.sort_by("name", is_turned=True)
+        session.worklist.filter_by("not reviewed")
+        self.settle()
+        session.weighing.add_shape([(1, 1), (1, 7.25), (6, 6)])
+
+    def state(self) -> dict[str, object]:
+        session, panes, worklist = self.session, self.session.panes, self.session.worklist
+        return {
+            "case": (session.cases[session.row].path.name, session.film.image.frame),
+            "window": (session.film.window, session.film.inverted),
+            "layout": (panes.layout, panes.active_index, panes.is_maximised),
+            "together": (panes.shares_scale, panes.links_views),
+            "models": [model.path.name for model in session.models],
+            "reviewed": [path.name for path in session.cases.reviewed_paths],
+            "worklist": (worklist.sorted_by, worklist.is_turned, worklist.filter_text),
+            "left out": (session.weighing.seeds, session.weighing.shapes),
+            "panes": [
+                (pane.method, pane.model.path.name, pane.overlay, panes.is_pinned(pane), pane.film.image.source.name,
+                 pane.film.window, pane.explanation.targets[0].of)
+                for pane in panes.shown
+            ],
+        }  # fmt: skip
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    """Three images and three models that are there."""
+    for name in ("one.png", "two.png", "multi.png", "a-b-c", "x-y", "b-c-d"):
+        (tmp_path / name).write_bytes(name.encode())
+    return tmp_path
+
+
+@pytest.fixture
+def make_bench(session_of_tests, disk: Path) -> Callable[[], Bench]:
+    """Makes benches; each begins anew, on the same files."""
+
+    def make() -> Bench:
+        lanes = Lanes(*(HandLane() for _ in Lanes._fields))
+        bench = Bench(Session(lanes, device="cpu"), lanes, HandLane(), disk)
+        bench.settle()
+        return bench
+
+    return make

@@ -1,120 +1,15 @@
 """Sessions are written, and brought back in whatever order their parts arrive."""
 
 import random
-from pathlib import Path
-
-import pytest
 
 from softcam_core.imaging.image import Window
-from softcam_viewer.model.desk import Desk
-from softcam_viewer.model.session import Session
 from softcam_viewer.model.session_file import read_session
-from softcam_viewer.model.user_folders import UserFolders
-
-
-class Bench:
-    """A session on its desk, whose background work is done when the test says so."""
-
-    def __init__(self, session, lanes, files, folders) -> None:
-        self.lanes, self.files = lanes, files
-        self.session: Session = session
-        self.desk = Desk(session, lanes, files, folders)
-        self.messages: list[str] = []
-        self.desk.failed.connect(self.messages.append)
-
-    @property
-    def all_lanes(self):
-        return [*self.lanes, self.files]
-
-    def settle(self, shuffle: random.Random | None = None) -> None:
-        while any(lane.waiting for lane in self.all_lanes):
-            waiting = [lane for lane in self.all_lanes if lane.waiting]
-            (shuffle.choice(waiting) if shuffle else waiting[0]).run_next()
-
-    def save(self) -> None:
-        """What the timer does a second later."""
-        self.desk.keeping._timer.stop()
-        self.desk.keeping._on_time()
-        self.settle()
-
-
-@pytest.fixture
-def disk(tmp_path) -> Path:
-    """Three images and three models that are there."""
-    for name in ("one.png", "two.png", "multi.png", "a-b-c", "x-y", "b-c-d"):
-        (tmp_path / name).write_bytes(name.encode())
-    return tmp_path
-
-
-@pytest.fixture
-def make_bench(session_of_tests, lanes, disk):
-    """Makes benches; each begins anew, on the same files."""
-
-    def make() -> Bench:
-        fresh = type(lanes)(*(type(lane)() for lane in lanes))
-        files = type(lanes.model)()
-        folders = UserFolders(disk / "config", disk / "data")
-        bench = Bench(Session(fresh, device="cpu"), fresh, files, folders)
-        bench.settle()
-        return bench
-
-    return make
-
-
-def worked(bench: Bench, disk: Path) -> None:
-    """Open all, and change everything there is to change."""
-    desk, session = bench.desk, bench.session
-    desk.open_model(disk / "a-b-c")
-    desk.open_images([disk / name for name in ("one.png", "two.png", "multi.png")])
-    bench.settle()
-    desk.add_model(disk / "b-c-d")
-    bench.settle()
-    session.select(1)
-    bench.settle()
-    panes = session.panes
-    panes.set_layout("1x2")
-    first, second = panes.shown
-    first.set_model(session.models[0])
-    first.set_overlay(target=0, against="rest", threshold=0.4, opacity=0.3, visible=False)
-    second.set_method("cam")
-    second.set_model(session.models[1])
-    bench.settle()
-    second.set_overlay(target=1, against=None, sign="positive")
-    panes.toggle_pinned(second)
-    second.film.set_window(Window(7.0, 3.0))
-    session.select(2, 1)
-    bench.settle()
-    session.film.set_window(Window(12.0, 34.0))
-    session.film.toggle_inverted()
-    panes.share_scale(on=True)
-    panes.activate(1)
-    session.cases.set_reviewed([disk / "one.png"])
-    session.worklist.sort_by("name", is_turned=True)
-    session.worklist.filter_by("not reviewed")
-    bench.settle()
-
-
-def state(bench: Bench) -> dict[str, object]:
-    session, panes = bench.session, bench.session.panes
-    return {
-        "case": (session.cases[session.row].path.name, session.film.image.frame),
-        "window": (session.film.window, session.film.inverted),
-        "layout": (panes.layout, panes.active_index, panes.shares_scale),
-        "models": [model.path.name for model in session.models],
-        "reviewed": [path.name for path in session.cases.reviewed_paths],
-        "worklist": (session.worklist.sorted_by, session.worklist.is_turned, session.worklist.filter_text),
-        "panes": [
-            (pane.method, pane.model.path.name, pane.overlay, panes.is_pinned(pane), pane.film.image.source.name,
-             pane.film.window, pane.explanation.targets[0].of)
-            for pane in panes.shown
-        ],
-    }  # fmt: skip
 
 
 def test_all_is_back_in_whatever_order_its_parts_arrive(make_bench, disk):
     bench = make_bench()
-    worked(bench, disk)
-    expected = state(bench)
+    bench.work()
+    expected = bench.state()
     assert expected["case"] == ("multi.png", 1)
     bench.desk.keeping.save_as(disk / "s.softcam")
     bench.settle()
@@ -125,13 +20,13 @@ def test_all_is_back_in_whatever_order_its_parts_arrive(make_bench, disk):
         again.settle(random.Random(seed))
         assert again.messages == []
         assert not again.desk.restoring.is_active
-        assert state(again) == expected, seed
+        assert again.state() == expected, seed
 
 
 def test_a_session_that_is_opened_over_another_replaces_it(make_bench, disk):
     bench = make_bench()
-    worked(bench, disk)
-    expected = state(bench)
+    bench.work()
+    expected = bench.state()
     bench.desk.keeping.save_as(disk / "s.softcam")
     bench.settle()
     other = make_bench()
@@ -143,26 +38,26 @@ def test_a_session_that_is_opened_over_another_replaces_it(make_bench, disk):
     other.settle()
     other.desk.open_session(disk / "s.softcam")
     other.settle()
-    assert state(other) == expected
+    assert other.state() == expected
 
 
 def test_an_unnamed_session_goes_to_the_recovery_file_and_can_be_reopened(make_bench, disk):
     bench = make_bench()
-    worked(bench, disk)
-    expected = state(bench)
+    bench.work()
+    expected = bench.state()
     bench.save()
     assert (disk / "data" / "recovery.softcam").is_file()
     again = make_bench()
     assert again.desk.recent.last_session == disk / "data" / "recovery.softcam"
     again.desk.open_session(again.desk.recent.last_session)
     again.settle()
-    assert state(again) == expected
+    assert again.state() == expected
     assert again.desk.keeping.path is None
 
 
 def test_a_named_session_is_saved_at_each_change_and_only_then(make_bench, disk):
     bench = make_bench()
-    worked(bench, disk)
+    bench.work()
     bench.desk.keeping.save_as(disk / "s")
     bench.settle()
     path = disk / "s.softcam"
@@ -178,7 +73,7 @@ def test_a_named_session_is_saved_at_each_change_and_only_then(make_bench, disk)
 
 def test_an_empty_window_does_not_replace_what_was_kept(make_bench, disk):
     bench = make_bench()
-    worked(bench, disk)
+    bench.work()
     bench.save()
     kept = (disk / "data" / "recovery.softcam").read_bytes()
     empty = make_bench()
@@ -189,7 +84,7 @@ def test_an_empty_window_does_not_replace_what_was_kept(make_bench, disk):
 
 def test_what_the_lane_had_no_time_for_is_written_at_the_end(make_bench, disk):
     bench = make_bench()
-    worked(bench, disk)
+    bench.work()
     bench.desk.close()
     assert len(read_session(disk / "data" / "recovery.softcam").cases) == 3
 
@@ -197,7 +92,7 @@ def test_what_the_lane_had_no_time_for_is_written_at_the_end(make_bench, disk):
 def test_without_autosave_nothing_is_written_unasked(make_bench, disk):
     bench = make_bench()
     bench.desk.settings.change(autosave=False)
-    worked(bench, disk)
+    bench.work()
     bench.save()
     bench.desk.close()
     assert not (disk / "data" / "recovery.softcam").exists()
@@ -210,7 +105,7 @@ def test_without_autosave_nothing_is_written_unasked(make_bench, disk):
 
 def test_missing_images_are_listed_and_the_rest_opens(make_bench, disk):
     bench = make_bench()
-    worked(bench, disk)
+    bench.work()
     bench.desk.keeping.save_as(disk / "s.softcam")
     bench.settle()
     kept = (disk / "s.softcam").read_bytes()
@@ -232,7 +127,7 @@ def test_missing_images_are_listed_and_the_rest_opens(make_bench, disk):
 
 def test_with_all_images_missing_the_models_and_panes_are_back(make_bench, disk):
     bench = make_bench()
-    worked(bench, disk)
+    bench.work()
     bench.desk.keeping.save_as(disk / "s.softcam")
     bench.settle()
     for name in ("one.png", "two.png", "multi.png"):
@@ -247,7 +142,7 @@ def test_with_all_images_missing_the_models_and_panes_are_back(make_bench, disk)
 
 def test_a_missing_model_is_told_and_the_images_open(make_bench, disk):
     bench = make_bench()
-    worked(bench, disk)
+    bench.work()
     bench.desk.keeping.save_as(disk / "s.softcam")
     bench.settle()
     (disk / "a-b-c").unlink()
@@ -262,7 +157,7 @@ def test_a_missing_model_is_told_and_the_images_open(make_bench, disk):
 
 def test_a_model_that_has_changed_is_told(make_bench, disk):
     bench = make_bench()
-    worked(bench, disk)
+    bench.work()
     bench.desk.keeping.save_as(disk / "s.softcam")
     bench.settle()
     (disk / "b-c-d").write_bytes(b"other weights")
@@ -275,7 +170,7 @@ def test_a_model_that_has_changed_is_told(make_bench, disk):
 
 def test_a_model_that_fits_no_class_of_the_session_is_told_and_the_rest_opens(make_bench, disk, monkeypatch):
     bench = make_bench()
-    worked(bench, disk)
+    bench.work()
     bench.desk.keeping.save_as(disk / "s.softcam")
     bench.settle()
     path = disk / "s.softcam"
@@ -293,7 +188,7 @@ def test_a_model_that_fits_no_class_of_the_session_is_told_and_the_rest_opens(ma
 
 def test_an_unknown_method_is_told_and_the_evidence_is_shown(make_bench, disk):
     bench = make_bench()
-    worked(bench, disk)
+    bench.work()
     bench.desk.keeping.save_as(disk / "s.softcam")
     bench.settle()
     path = disk / "s.softcam"
@@ -307,19 +202,19 @@ def test_an_unknown_method_is_told_and_the_evidence_is_shown(make_bench, disk):
 
 def test_a_damaged_session_is_one_message_and_what_is_open_stays(make_bench, disk):
     bench = make_bench()
-    worked(bench, disk)
-    expected = state(bench)
+    bench.work()
+    expected = bench.state()
     (disk / "bad.softcam").write_text("{", "utf-8")
     bench.desk.open_session(disk / "bad.softcam")
     bench.settle()
     assert len(bench.messages) == 1
     assert "bad.softcam" in bench.messages[0]
-    assert state(bench) == expected
+    assert bench.state() == expected
 
 
 def test_opening_other_images_leaves_the_session_and_its_file_alone(make_bench, disk):
     bench = make_bench()
-    worked(bench, disk)
+    bench.work()
     bench.desk.keeping.save_as(disk / "s.softcam")
     bench.settle()
     kept = (disk / "s.softcam").read_bytes()
@@ -332,7 +227,7 @@ def test_opening_other_images_leaves_the_session_and_its_file_alone(make_bench, 
 
 def test_opening_images_while_a_session_is_being_opened_gives_it_up(make_bench, disk):
     bench = make_bench()
-    worked(bench, disk)
+    bench.work()
     bench.desk.keeping.save_as(disk / "s.softcam")
     bench.settle()
     again = make_bench()
@@ -363,7 +258,7 @@ def test_the_layout_to_begin_with_is_that_of_the_settings(make_bench, disk):
 
 def test_sessions_and_images_that_were_opened_are_remembered(make_bench, disk):
     bench = make_bench()
-    worked(bench, disk)
+    bench.work()
     bench.desk.keeping.save_as(disk / "s.softcam")
     bench.settle()
     kinds = [(entry.kind, entry.path.name) for entry in make_bench().desk.recent.recent.paths]
@@ -372,7 +267,7 @@ def test_sessions_and_images_that_were_opened_are_remembered(make_bench, disk):
 
 def test_no_name_or_identifier_of_a_patient_is_in_any_file(make_bench, disk):
     bench = make_bench()
-    worked(bench, disk)
+    bench.work()
     bench.desk.keeping.save_as(disk / "s.softcam")
     bench.settle()
     text = (disk / "s.softcam").read_text("utf-8").casefold()

@@ -9,10 +9,17 @@ from hypothesis import strategies as st
 from softcam_core.imaging.image import Window
 from softcam_viewer.model.session_file import (
     CaseEntry,
+    FoldedEntry,
+    LeftOutEntry,
+    MeasuredEntry,
+    MeasureEntry,
     ModelEntry,
     PaneEntry,
+    SeedEntry,
     SessionFile,
     SessionFileError,
+    ShapeEntry,
+    ShownEntry,
     ViewEntry,
     WindowEntry,
     WorklistEntry,
@@ -38,8 +45,26 @@ def some(folder: Path) -> SessionFile:
             PaneEntry(method="occlusion:patch=32", model=1, target="opacity", against_rest=True),
         ),
         shares_scale=True,
+        links_views=False,
         view=ViewEntry(x=10.25, y=3, scale=2.5, height=100, width=80),
-        worklist=WorklistEntry(sort="status", filter="not reviewed"),
+        worklist=WorklistEntry(
+            sort="status",
+            filter="not reviewed",
+            folded=(FoldedEntry(path=folder / "films" / "a.png", level=1),),
+        ),
+        is_maximised=True,
+        shown=ShownEntry(crosshair=False, cells=True, magnifier=True, magnification=4, waterfall=True),
+        measured=(
+            MeasuredEntry(
+                path=folder / "films" / "a.png",
+                frame=2,
+                measures=(MeasureEntry(kind="angle", points=((0, 0), (1 / 3, 2), (7.5, -1))),),
+            ),
+        ),
+        left_out=LeftOutEntry(
+            regions=(SeedEntry(row=0.5, column=0.1, positive=False),),
+            shapes=(ShapeEntry(name="L2", points=((0, 0), (1, 1), (0, 2.5))),),
+        ),
     )
 
 
@@ -60,6 +85,7 @@ def test_a_folder_can_be_moved_with_its_session(tmp_path):
     assert content.cases == (after / "films" / "a.png", after.parent / "beside.dcm", Path("/far/away.png"))
     assert content.case.path == after / "films" / "a.png"
     assert content.models[0].path == after / "m.safetensors"
+    assert content.measured[0].path == content.worklist.folded[0].path == after / "films" / "a.png"
 
 
 def test_paths_beside_are_relative_and_others_absolute(tmp_path):
@@ -97,6 +123,51 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path, text):
     path.write_text(text, "utf-8")
     with pytest.raises(SessionFileError, match=r"bad\.softcam: "):
         read_session(path)
+
+
+SHAPE = '{"name": "L1", "points": [[0, 0], [1, 1], [0, 2]]}'
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "place"),
+    [
+        ("left_out", '{"regions": [{"row": 1.0, "column": 0, "positive": true}]}', "left_out.regions.0.row"),
+        ("left_out", '{"regions": [{"row": 0, "column": -0.1, "positive": true}]}', "left_out.regions.0.column"),
+        ("left_out", '{"regions": [{"row": NaN, "column": 0, "positive": true}]}', "left_out.regions.0.row"),
+        ("left_out", '{"shapes": [{"name": "L1", "points": [[0, 0], [1, 1]]}]}', "left_out.shapes.0.points"),
+        ("left_out", '{"shapes": [{"name": "L1", "points": [[0, 0], [1, 1], [2]]}]}', "left_out.shapes.0.points.2"),
+        ("left_out", '{"shapes": [{"name": "L1", "points": [[0, 0], [1, 1], [0, Infinity]]}]}', "left_out.shapes.0"),
+        ("left_out", '{"shapes": [{"name": "L1", "points": [[0, 0], [1, 1], [0, 1e300]]}]}', "left_out.shapes.0"),
+        ("left_out", '{"shapes": [{"name": "R1", "points": [[0, 0], [1, 1], [0, 2]]}]}', "left_out.shapes.0.name"),
+        ("left_out", f'{{"shapes": [{SHAPE}, {SHAPE}]}}', "left_out.shapes: .*two shapes have one name"),
+        ("measured", '[{"path": "a", "measures": [{"kind": "ruler", "points": [[0, 0]]}]}]', "1 points, not 2"),
+        ("measured", '[{"path": "a", "measures": [{"kind": "circle", "points": []}]}]', "measured.0.measures.0.kind"),
+        ("measured", '[{"path": "a", "measures": [{"kind": "ruler", "points": [[0, 0], [NaN, 1]]}]}]', "measured.0"),
+        ("shown", '{"magnification": 7}', "shown.magnification"),
+        ("worklist", '{"folded": [{"path": "a", "level": -1}]}', "worklist.folded.0.level"),
+    ],
+)
+def test_damaged_marks_are_an_error_that_names_the_file_and_the_place(tmp_path, name, value, place):
+    path = tmp_path / "bad.softcam"
+    path.write_text(f'{{"format": "softcam-session", "version": 1, "{name}": {value}}}', "utf-8")
+    with pytest.raises(SessionFileError, match=rf"bad\.softcam: is damaged at .*{place}"):
+        read_session(path)
+
+
+def test_a_file_without_what_was_added_later_opens_with_the_standard(tmp_path):
+    path = tmp_path / "s.softcam"
+    write_session(path, some(tmp_path))
+    values = json.loads(path.read_text("utf-8"))
+    for name in ("is_maximised", "links_views", "shown", "measured", "left_out"):
+        del values[name]
+    del values["worklist"]["folded"]
+    path.write_text(json.dumps(values), "utf-8")
+    standard = SessionFile()
+    content = read_session(path)
+    assert content.worklist == some(tmp_path).worklist.model_copy(update={"folded": ()})
+    for name in ("is_maximised", "links_views", "shown", "measured", "left_out"):
+        assert getattr(content, name) == getattr(standard, name)
+    assert content.panes == some(tmp_path).panes
 
 
 def test_a_file_that_is_no_text_or_not_there_is_an_error_that_names_it(tmp_path):

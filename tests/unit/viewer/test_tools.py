@@ -44,3 +44,24 @@ def test_magnifications_go_round(qtbot):
         seen.append(tools.magnification)
         tools.magnify_more()
     assert seen == [*MAGNIFICATIONS, MAGNIFICATIONS[0]]
+
+
+def test_only_magnifications_there_are_can_be_taken_and_others_are_passed_over(qtbot):
+    tools, told = Tools(), []
+    tools.shown_changed.connect(lambda: told.append(tools.magnification))
+    for factor in (4, 4, 7):
+        tools.magnify(factor)
+    assert (told, tools.magnification) == ([4], 4)
+
+
+def test_measures_are_put_back_in_place_of_all_there_were(qtbot):
+    tools, told = Tools(), []
+    tools.add("a", RULER)
+    measured = tools.measured
+    tools.clear("a")
+    tools.add("b", ANGLE)
+    tools.measures_changed.connect(lambda: told.append(tools.measured))
+    tools.put_back({**measured, "c": ()})
+    assert told == [{"a": (RULER,)}]
+    tools.add("a", ANGLE)
+    assert measured == {"a": (RULER,)}

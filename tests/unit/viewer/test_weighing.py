@@ -1,6 +1,7 @@
 """Weighing: the ledger of the active pane, and the prediction without some of it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def show(opened):
 
 @pytest.mark.parametrize("against", [None, 1, "rest"])
 def test_lines_add_up_to_the_target_at_every_threshold_and_sign(show, opened, against):
-    @settings(max_examples=25)
+    @settings(max_examples=25, deadline=None)
     @given(
         arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.floats(-9, 9, width=32)),
         st.floats(0, 1),
@@ -87,15 +88,80 @@ def test_a_region_stays_left_out_while_the_threshold_moves(show):
     assert weighing.names_left_out == ("R2",)
 
 
-def test_another_class_or_case_counts_everything_again(show, opened, settle):
+def test_each_class_has_its_own_regions_left_out_and_another_case_none(show, opened, settle):
     weighing = show(CHECKERBOARD)
     weighing.set_counted(1, counted=False)
     weighing.add_shape([(0, 0), (0, 4), (4, 4)])
     weighing.pane.set_overlay(target=1)
     assert weighing.names_left_out == ("L1",)  # a place is one in every class
+    weighing.pane.set_overlay(target=0)
+    assert weighing.names_left_out == ("R1", "L1")
     opened.step(1)
     settle()
     assert weighing.names_left_out == ()
+    opened.step(-1)
+    settle()
+    assert weighing.names_left_out == ()
+
+
+def test_each_pane_has_its_own_regions_left_out(show, opened, settle):
+    weighing = show(CHECKERBOARD)
+    opened.panes.set_layout("1x2")
+    settle()
+    first, second = opened.panes.shown
+    second.set_method("evidence")
+    second.set_overlay(target=1, against=None)
+    settle()
+    weighing.set_counted(1, counted=False)
+    outcome = weighing.outcome
+    opened.panes.activate(1)
+    assert weighing.pane is second
+    assert weighing.outcome is None
+    opened.panes.activate(0)
+    assert weighing.names_left_out == ("R1",)
+    assert np.array_equal(weighing.outcome.logits, outcome.logits)
+
+
+def test_a_shape_is_not_shown_on_the_next_image_while_that_waits_for_its_map(show, opened, lanes):
+    weighing = show(CHECKERBOARD)
+    weighing.set_counted(1, counted=False)
+    weighing.add_shape([(0, 0), (0, 4), (4, 4)])
+    told = []
+    weighing.changed.connect(lambda: told.append(weighing.shapes))
+    opened.select(1)
+    lanes.case.run_all()
+    assert opened.film.image.source.name == "two"
+    assert opened.panes.active.explanation is None
+    assert weighing.shapes == weighing.seeds == ()
+    assert told
+    assert told[-1] == ()
+
+
+def test_another_models_map_has_other_regions_also_when_it_was_waited_for(show, opened, settle):
+    weighing = show(CHECKERBOARD)
+    weighing.set_counted(1, counted=False)
+    opened.open_model(Path("a-b-c-d"))
+    settle()
+    assert opened.panes.active.model.path.name == "a-b-c-d"
+    assert weighing.ledger.regions
+    assert weighing.names_left_out == ()
+
+
+def test_what_is_put_back_waits_for_its_map_and_is_dropped_by_another(show, opened, settle):
+    weighing = show(CHECKERBOARD, threshold=0.5)
+    weighing.set_counted(2, counted=False)
+    seeds, mask, explanation = weighing.seeds, weighing.mask, weighing.pane.explanation
+    for target, expected in ((0, seeds), (1, ())):
+        weighing.pane.clear()
+        weighing.pane.set_overlay(target=0)
+        weighing.put_back(seeds, ())
+        assert weighing.seeds == seeds
+        assert weighing.names_left_out == ()
+        weighing.pane.set_overlay(target=target)
+        weighing.pane.asker.answered(Answer(explanation))
+        assert weighing.seeds == expected
+        if expected:
+            assert np.array_equal(weighing.mask, mask)
 
 
 def test_a_shape_around_everything_leaves_what_the_model_says_of_nothing(show, opened):

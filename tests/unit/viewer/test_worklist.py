@@ -154,6 +154,30 @@ def test_folded_cases_are_counted_and_stepped_over(grouped):
     assert len(grouped.shown) == 4
 
 
+def test_folded_headings_are_told_by_place_and_put_back_before_or_after_the_groups_are_known(grouped):
+    told = []
+    grouped.settings_changed.connect(lambda: told.append(grouped.folded))
+    key = grouped.index(0).data(grouped.HEADING_ROLE).key
+    grouped.fold(key, on=True)
+    assert told == [((0, 0),)]
+    folded = lines(grouped)
+    groups = make_groups(grouped.cases.snapshot)
+    grouped.put_back_folded([])
+    assert lines(grouped) != folded
+    grouped.put_back_folded([(0, 0), (1, 9)])  # a level that there is not
+    assert lines(grouped) == folded
+    headers = {case.path: case.header for case in grouped.cases.snapshot}
+    grouped.cases.reset(list(headers))
+    grouped.cases.set_headers(headers)
+    assert grouped.folded == ()
+    grouped.put_back_folded([(0, 0)])
+    assert grouped.folded == ((0, 0),)
+    assert lines(grouped) != folded
+    grouped.set_groups(groups)
+    assert lines(grouped) == folded
+    assert grouped.folded == ((0, 0),)
+
+
 def test_a_filter_leaves_out_headings_without_cases_and_keeps_their_numbers(grouped):
     grouped.filter_by("img_9")
     assert lines(grouped) == ["Patient 2 · 1 image", "Study 1 · CR · 1 image", "img_9"]
