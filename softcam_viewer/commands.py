@@ -104,7 +104,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("fit", "Fit the image to the window", "View", ("=",), "image", separated=True),
     Command("zoom_in", "Zoom in", "View", ("Ctrl++",), "image"),
     Command("zoom_out", "Zoom out", "View", ("Ctrl+-",), "image"),
-    Command("window_1", "Window of the file", "View", ("1",), "image", separated=True),
+    Command("window_1", "Window of the file, or the standard one", "View", ("1",), "image", separated=True),
     Command("window_2", "Window of the middle 98 % of the values", "View", ("2",), "image"),
     Command("window_3", "Window of all values", "View", ("3",), "image"),
     Command("window_4", "Second window of the file", "View", ("4",), "second_window"),

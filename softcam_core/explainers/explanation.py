@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from softcam_core.models.card import ModelCard
 
 Class = str | int
+Sign = Literal["both", "positive", "negative"]
+"""Which values of a map are shown or counted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

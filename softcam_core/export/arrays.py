@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
-from softcam_core.errors import SettingsError
 from softcam_core.explainers.explanation import Explanation
+from softcam_core.files import write_whole
 from softcam_core.imaging.geometry import Lattice
 from softcam_core.notice import NOTICE
 
@@ -33,33 +34,29 @@ def save_explanation(path: Path | str, explanation: Explanation) -> None:
     SettingsError
         When the file cannot be written.
     """
-    path, geometry = Path(path), explanation.geometry
-    partial = path.with_name(path.name + ".partial")
+    geometry = explanation.geometry
     nowhere = (np.nan, np.nan)
     lattice = geometry.lattice or Lattice(nowhere, nowhere)
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(
-                file,
-                grid=explanation.grid,
-                targets=np.array([t.title(explanation.class_names) for t in explanation.targets], dtype=np.str_),
-                scale=np.array(explanation.scale),
-                unit=np.array(explanation.unit),
-                logits=explanation.logits,
-                probabilities=explanation.probabilities,
-                offset=explanation.offset,
-                class_names=np.array(explanation.class_names, dtype=np.str_),
-                image_size=np.array(geometry.image_size),
-                field=np.array(geometry.extent),
-                resized=np.array(geometry.resized),
-                origin=np.array(geometry.origin),
-                input_size=np.array(geometry.input_size),
-                lattice_first=np.array(lattice.first),
-                lattice_stride=np.array(lattice.stride),
-                method=np.array(explanation.method),
-                model=np.array(explanation.card.name),
-                notice=np.array(NOTICE),
-            )
-        partial.replace(path)
-    except OSError as error:
-        raise SettingsError(path, f"cannot be written: {error.strerror}", "Check the folder and its space.") from error
+    buffer = BytesIO()
+    np.savez_compressed(
+        buffer,
+        grid=explanation.grid,
+        targets=np.array([t.title(explanation.class_names) for t in explanation.targets], dtype=np.str_),
+        scale=np.array(explanation.scale),
+        unit=np.array(explanation.unit),
+        logits=explanation.logits,
+        probabilities=explanation.probabilities,
+        offset=explanation.offset,
+        class_names=np.array(explanation.class_names, dtype=np.str_),
+        image_size=np.array(geometry.image_size),
+        field=np.array(geometry.extent),
+        resized=np.array(geometry.resized),
+        origin=np.array(geometry.origin),
+        input_size=np.array(geometry.input_size),
+        lattice_first=np.array(lattice.first),
+        lattice_stride=np.array(lattice.stride),
+        method=np.array(explanation.method),
+        model=np.array(explanation.card.name),
+        notice=np.array(NOTICE),
+    )
+    write_whole(Path(path), buffer.getvalue())

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from softcam_core.explainers.explanation import Explanation
-    from softcam_core.export.colormaps import Sign
+    from softcam_core.explainers.explanation import Explanation, Sign
     from softcam_core.export.dicom_source import DicomSource
     from softcam_core.imaging.image import MedicalImage
     from softcam_core.ledger.regions import Ledger

@@ -10,9 +10,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-Sign = Literal["both", "positive", "negative"]
-"""Which values of a map are drawn."""
-
 
 @dataclass(frozen=True, slots=True)
 class ColorMap:

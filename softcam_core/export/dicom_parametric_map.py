@@ -32,27 +32,12 @@ def write_parametric_map(
 
     The standard has no place for NaN: pixels outside the analysed area have a padding value, the whole number next
     below all values, named by Float Pixel Padding Value (PS3.3 C.7.6.24) and within the mapped range, because readers
-    refuse values beyond it. Stored values are the real ones (slope 1,
-    intercept 0) in UCUM's "no units"; the mapping's label tells logits from log-odds. It refers to the image, which it
-    lies on pixel for pixel. A file that is there is replaced as a whole.
+    refuse values beyond it. Stored values are the real ones (slope 1, intercept 0) in UCUM's "no units"; the mapping's
+    label tells logits from log-odds. It refers to the image, which it lies on pixel for pixel. A file that is there is
+    replaced as a whole.
 
-    Parameters
-    ----------
-    path : Path or str
-        Ends in .dcm.
-    source : DicomSource
-    explanation : Explanation
-    target, against : str or int
-        As `Explanation.map_of` takes them.
-
-    Raises
-    ------
-    SettingsError
-        When the file cannot be written.
-    KeyError, IndexError
-        See `Explanation.map_of`.
-    ValueError
-        For an explanation of an image of another size.
+    Parameters and errors are those of `softcam_core.export.tiff.write_tiff`, with a source in the place of the image;
+    the path ends in .dcm. An explanation of an image of another size is a ValueError.
     """
     facts = facts_of(explanation, target, against)
     values = explanation.on_image(target, against)

@@ -7,9 +7,9 @@ them (`softcam_core.export.dicom_image`), in a study of its own.
 from __future__ import annotations
 
 import hashlib
-import struct
 import warnings
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from pydicom import Dataset, dcmread
@@ -21,6 +21,7 @@ from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 from pydicom.valuerep import validate_value
 
 from softcam_core.errors import ImageReadError
+from softcam_core.imaging.dicom import reporting
 from softcam_core.imaging.image import MedicalImage
 
 # Patient, General Study and Patient Study modules (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2). Of type 2, which must be there:
@@ -35,6 +36,7 @@ _FURTHER = (
     *("StudyDescription", "PatientAge", "PatientSize", "PatientWeight"),
 )
 _PLANE = ("ImagePositionPatient", "ImageOrientationPatient")
+_WITHOUT = "Export without its identity."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,10 +107,16 @@ def dicom_source(image: MedicalImage, *, keep_identity: bool = False) -> DicomSo
     Raises
     ------
     ImageReadError
-        With `keep_identity`, where the file is gone, is another image by now, or has no identifier to refer to.
+        With `keep_identity`, where the file is gone, damaged or another image by now, or has no identifier to refer to.
     """
-    header = _read_header(image) if keep_identity else None
-    return _without_identity(image) if header is None else _identified(image, header)
+    if keep_identity:
+        with warnings.catch_warnings(), reporting(image.source, "its DICOM header is damaged by now", _WITHOUT):
+            # pydicom's warnings quote what it finds odd, names of patients among it.
+            warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
+            header = _read_header(image.source)
+            if header is not None:
+                return _identified(image, header)
+    return _without_identity(image)
 
 
 def _without_identity(image: MedicalImage) -> DicomSource:
@@ -140,19 +148,14 @@ def _without_identity(image: MedicalImage) -> DicomSource:
     )
 
 
-def _read_header(image: MedicalImage) -> Dataset | None:
+def _read_header(path: Path) -> Dataset | None:
     """The file's header, None where it is no DICOM."""
-    path = image.source
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
-            return dcmread(path, stop_before_pixels=True)
+        return dcmread(path, stop_before_pixels=True)
     except InvalidDicomError:
         return None
     except FileNotFoundError as error:
         raise ImageReadError(path, "it is no longer there", "Put it back, or export without its identity.") from error
-    except (EOFError, ValueError, AttributeError, struct.error) as error:
-        raise ImageReadError(path, "its DICOM header is damaged by now", "Export without its identity.") from error
     except OSError as error:
         reason = f"it could not be opened ({error.strerror})"
         raise ImageReadError(path, reason, "Check its access rights, or export without its identity.") from error
@@ -160,40 +163,35 @@ def _read_header(image: MedicalImage) -> Dataset | None:
 
 def _identified(image: MedicalImage, header: Dataset) -> DicomSource:
     path = image.source
-    with warnings.catch_warnings():
-        # pydicom's warnings quote what it finds odd, names of patients among it.
-        warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
-        instance, kind = (
-            _uid(header, keyword) or _uid(header.file_meta, f"MediaStorage{keyword}")
-            for keyword in ("SOPInstanceUID", "SOPClassUID")
-        )
-        if not instance or not kind:
-            raise ImageReadError(
-                path, "it has no identifier (SOP Instance and Class UID) to refer to", "Export without its identity."
-            )
-        same = instance == image.identity.instance_uid or not image.identity.instance_uid
-        if not same or (header.get("Rows"), header.get("Columns")) != image.size:
-            raise ImageReadError(path, "it is another image than when it was opened", "Open it again.")
-        # What is missing is made, always the same for one instance, so that exports stand together.
-        study, series, reference = (
-            _uid(header, keyword) or str(generate_uid(entropy_srcs=[instance, keyword]))
-            for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
-        )
-        is_multiframe = header.get("NumberOfFrames") is not None
-        return DicomSource(
-            image=image,
-            is_identified=True,
-            study_uid=study,
-            series_uid=series,
-            instance_uid=instance,
-            class_uid=kind,
-            frame_of_reference_uid=reference,
-            frame_number=image.frame + 1 if is_multiframe else None,
-            patient=_patient_and_study(header),
-            plane=_plane(header, image.frame),
-            burned_in=_one_of(header, "BurnedInAnnotation", ("YES", "NO")),
-            lossy=_one_of(header, "LossyImageCompression", ("00", "01")),
-        )
+    instance, kind = (
+        _uid(header, keyword) or _uid(header.file_meta, f"MediaStorage{keyword}")
+        for keyword in ("SOPInstanceUID", "SOPClassUID")
+    )
+    if not instance or not kind:
+        raise ImageReadError(path, "it has no identifier (SOP Instance and Class UID) to refer to", _WITHOUT)
+    same = instance == image.identity.instance_uid or not image.identity.instance_uid
+    if not same or (header.get("Rows"), header.get("Columns")) != image.size:
+        raise ImageReadError(path, "it is another image than when it was opened", "Open it again.")
+    # What is missing is made, always the same for one instance, so that exports stand together.
+    study, series, reference = (
+        _uid(header, keyword) or str(generate_uid(entropy_srcs=[instance, keyword]))
+        for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
+    )
+    is_multiframe = header.get("NumberOfFrames") is not None
+    return DicomSource(
+        image=image,
+        is_identified=True,
+        study_uid=study,
+        series_uid=series,
+        instance_uid=instance,
+        class_uid=kind,
+        frame_of_reference_uid=reference,
+        frame_number=image.frame + 1 if is_multiframe else None,
+        patient=_patient_and_study(header),
+        plane=_plane(header, image.frame),
+        burned_in=_one_of(header, "BurnedInAnnotation", ("YES", "NO")),
+        lossy=_one_of(header, "LossyImageCompression", ("00", "01")),
+    )
 
 
 def _uid(dataset: Dataset, keyword: str) -> str:

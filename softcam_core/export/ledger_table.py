@@ -6,9 +6,9 @@ import csv
 import io
 from pathlib import Path
 
-from softcam_core.explainers.explanation import Class, Explanation
+from softcam_core.explainers.explanation import Class, Explanation, Sign
 from softcam_core.files import write_whole
-from softcam_core.ledger.regions import Ledger, Sign, area_mm2
+from softcam_core.ledger.regions import Ledger, area_mm2
 from softcam_core.notice import NOTICE
 
 COLUMNS = ("region", "verdict", "area_share", "area_mm2", "peak", "contribution", "share_of_total",

@@ -30,22 +30,8 @@ def write_nifti(
     transforms have the code "aligned"). Where the spacing is not known it is 1 mm, and ``descrip`` says so. A comment
     in the header is the JSON object of `softcam_core.export.facts.Facts`. A file that is there is replaced as a whole.
 
-    Parameters
-    ----------
-    path : Path or str
-        Ends in .nii, or in .nii.gz for a compressed one.
-    image : MedicalImage
-        The image explained.
-    explanation : Explanation
-    target, against : str or int
-        As `Explanation.map_of` takes them.
-
-    Raises
-    ------
-    SettingsError
-        When the file cannot be written.
-    KeyError, IndexError
-        See `Explanation.map_of`.
+    Parameters and errors are those of `softcam_core.export.tiff.write_tiff`; the path ends in .nii, or in .nii.gz for a
+    compressed file.
     """
     path = Path(path)
     facts = facts_of(explanation, target, against)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from softcam_core.errors import SettingsError
-from softcam_core.explainers.explanation import Class, Explanation
-from softcam_core.export.colormaps import COLORMAPS, DEFAULT_DIVERGING, DEFAULT_SEQUENTIAL, Sign
+from softcam_core.explainers.explanation import Class, Explanation, Sign
+from softcam_core.export.colormaps import COLORMAPS, DEFAULT_DIVERGING, DEFAULT_SEQUENTIAL
 from softcam_core.export.panel import PanelText, Scale, draw_panel
 from softcam_core.imaging.image import MedicalImage
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from softcam_core.export.colormaps import ColorMap, Sign
+from softcam_core.explainers.explanation import Sign
+from softcam_core.export.colormaps import ColorMap
 from softcam_core.notice import NOTICE
 
 BACKGROUND = (0x12, 0x15, 0x1A)

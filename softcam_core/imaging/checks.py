@@ -1,5 +1,7 @@
-"""What every reader asks of a frame before it hands it on."""
+"""What every reader asks of a frame before it hands it on, and how damaged files show."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,22 @@ from softcam_core.errors import ImageReadError
 
 MAX_PIXELS = 100_000_000
 """Pixels a frame may have: five times the largest mammogram, and less memory than a header can ask for."""
+
+DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+"""What libraries raise for damaged or unusual files. They have few exceptions of their own: parsing ends in those of
+struct, zlib and built-in conversions, decoding in RuntimeError and its NotImplementedError."""
 
 
 def check_size(path: Path, height: int, width: int) -> None:

@@ -6,9 +6,7 @@ of the image is allocated. Then the pixels of the chosen frame alone are decoded
 
 import logging
 import re
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +23,7 @@ from pydicom.pixels.utils import get_nr_frames, pixel_array
 
 from softcam_core.errors import ImageReadError
 from softcam_core.imaging import codecs
-from softcam_core.imaging.checks import check_finite, check_frame, check_size
+from softcam_core.imaging.checks import DAMAGE, check_finite, check_frame, check_size
 from softcam_core.imaging.image import Identity, ImageHeader, MedicalImage, VoiFunction, Window
 
 # pydicom logs values it finds odd, identifiers of the study among them. No handler of ours or of a notebook shall
@@ -34,24 +32,8 @@ logging.getLogger("pydicom").propagate = False
 
 codecs.register()
 
-# What pydicom raises for damaged or unusual files. It has few exceptions of its own: parsing ends in those of struct,
-# zlib and built-in conversions, decoding in RuntimeError.
-_PYDICOM_ERRORS = (
-    InvalidDicomError,
-    BytesLengthException,
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    NotImplementedError,
-    RuntimeError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-)
+PYDICOM_ERRORS = (*DAMAGE, InvalidDicomError, BytesLengthException)
+"""What pydicom raises for damaged or unusual files."""
 
 _SAMPLES = {
     "MONOCHROME1": 1,
@@ -94,12 +76,12 @@ def read_dicom(path: Path, frame: int = 0) -> MedicalImage:
     with warnings.catch_warnings():
         # pydicom warns about odd but readable headers. What makes pixels unusable raises, or is checked here.
         warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
-        with _reporting(path, "its DICOM header is damaged"):
+        with reporting(path, "its DICOM header is damaged"):
             header = dcmread(path, stop_before_pixels=True)
             _check_header(path, header, frame)
             _lay_over_functional_groups(header, frame)
         pixels = _decode(path, header, frame)
-        with _reporting(path, "its DICOM header does not say in a valid way how its pixels are to be shown"):
+        with reporting(path, "its DICOM header does not say in a valid way how its pixels are to be shown"):
             return _describe(path, header, pixels, frame)
 
 
@@ -113,7 +95,7 @@ def read_dicom_header(path: Path) -> ImageHeader:
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
-        with _reporting(path, "its DICOM header is damaged"):
+        with reporting(path, "its DICOM header is damaged"):
             header = dcmread(path, stop_before_pixels=True, specific_tags=list(_HEADER_TAGS))
             return ImageHeader(
                 is_dicom=True,
@@ -127,11 +109,12 @@ def read_dicom_header(path: Path) -> ImageHeader:
 
 
 @contextmanager
-def _reporting(path: Path, reason: str) -> Iterator[None]:
+def reporting(path: Path, reason: str, advice: str = _EXPORT_AGAIN) -> Iterator[None]:
+    """Turn what pydicom raises into an ImageReadError with a reason of ours: its messages may quote the file."""
     try:
         yield
-    except _PYDICOM_ERRORS as error:
-        raise ImageReadError(path, reason, _EXPORT_AGAIN) from error
+    except PYDICOM_ERRORS as error:
+        raise ImageReadError(path, reason, advice) from error
 
 
 def _check_header(path: Path, header: Dataset, frame: int) -> None:
@@ -173,7 +156,7 @@ def _lay_over_functional_groups(header: Dataset, frame: int) -> None:
 
 def _decode(path: Path, header: Dataset, frame: int) -> npt.NDArray[Any]:
     """Pixels of one frame, (H, W) or (H, W, 3)."""
-    with _reporting(path, "it is damaged after its header"):
+    with reporting(path, "it is damaged after its header"):
         # All of the file is read, though one frame of it is decoded: so a file cut short never passes.
         dataset = dcmread(path)
     if not any(keyword in dataset for keyword in _PIXEL_ELEMENTS):
@@ -181,7 +164,7 @@ def _decode(path: Path, header: Dataset, frame: int) -> npt.NDArray[Any]:
     try:
         plugin = codecs.plugin_for(header.file_meta.TransferSyntaxUID, header.get("BitsStored") or 0)
         pixels = pixel_array(dataset, index=frame, decoding_plugin=plugin)
-    except _PYDICOM_ERRORS as error:
+    except PYDICOM_ERRORS as error:
         # These messages are about the image pixel module alone, without identity; but this one quotes raw bytes.
         told = "" if isinstance(error, BytesLengthException) else f": {error}"
         detail = re.sub(r"Unable to decode .* plugins: \w+: ", "", " ".join(told.split())).rstrip(".")

@@ -13,6 +13,7 @@ Pixels = npt.NDArray[np.integer[Any] | np.floating[Any]]
 VoiFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
 
 _TINY = float(np.finfo(np.float32).tiny)
+_HALF_EPSILON = float(np.finfo(np.float32).eps) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,15 @@ class Window:
 
     @classmethod
     def from_limits(cls, lower: float, upper: float) -> "Window":
-        """Window that is black at ``lower`` and white at ``upper``."""
-        return cls((lower + upper) / 2, max(upper - lower, _TINY))
+        """Window that is black at ``lower`` and white at ``upper``, or next to them where no float32 lies between."""
+        least = max(abs(lower), abs(upper)) * _HALF_EPSILON
+        return cls((lower + upper) / 2, max(upper - lower, least, _TINY))
 
     @classmethod
     def from_percentiles(cls, values: Pixels, lower: float = 0.5, upper: float = 99.5) -> "Window":
         """Window between two percentiles of finite values, between their extremes where these are equal.
 
-        Constant values give a window of width 1 around them.
+        Constant values give a window of width 1 around them, wider where they are so large that this is nothing.
         """
         for limits in ((lower, upper), (0.0, 100.0)):
             # "nearest" only picks values: interpolating between the largest floats would overflow.
@@ -49,7 +51,7 @@ class Window:
             black, white = float(picked[0]), float(picked[1])
             if black < white:
                 return cls.from_limits(black, white)
-        return cls(black, 1.0)
+        return cls.from_limits(black - 0.5, black + 0.5)
 
     @property
     def limits(self) -> tuple[float, float]:

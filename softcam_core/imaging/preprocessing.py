@@ -16,6 +16,9 @@ from softcam_core.imaging.image import MedicalImage
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+MAX_SIDE = 8192
+"""Pixels a side of a model input may have: sixteen times 512. Maps need memory by the square of the longer side, and an
+image of one row, resized until that row is 64, has a side of a hundred thousand."""
 
 Triple = tuple[float, float, float]
 
@@ -115,13 +118,17 @@ class Preprocessing(BaseModel):
         Raises
         ------
         ImageReadError
-            For an image so long and thin that resizing its shorter side gives more than `MAX_PIXELS`.
+            For an image so long and thin that resizing its shorter side gives more than `MAX_PIXELS`, or a model input
+            with a side beyond `MAX_SIDE`.
         """
         geometry = geometry or self.geometry(image)
         top, left, bottom, right = (round(edge) for edge in geometry.extent)
-        if geometry.resized[0] * geometry.resized[1] > MAX_PIXELS:
-            (height, width), (h, w) = (bottom - top, right - left), geometry.resized
-            reason = f"its {height:,} x {width:,} pixels would become {h:,} x {w:,} for the model"
+        height, width = geometry.resized
+        if height * width > MAX_PIXELS or max(geometry.input_size) > MAX_SIDE:
+            reason = (
+                f"its {bottom - top:,} x {right - left:,} pixels would become {height:,} x {width:,} for the model, "
+                f"which takes at most {MAX_SIDE:,} a side"
+            )
             raise ImageReadError(image.source, reason, "Cut out the part of interest.")
         shown = image.display()[top:bottom, left:right]
         planes = [shown] if shown.ndim == 2 else list(np.moveaxis(shown, -1, 0))

@@ -1,8 +1,6 @@
 """PNG, JPEG, TIFF -> MedicalImage, at the depth the file has."""
 
-import struct
 import warnings
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +10,13 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from softcam_core.errors import ImageReadError
-from softcam_core.imaging.checks import check_finite, check_frame, check_size, too_many_pixels
+from softcam_core.imaging.checks import DAMAGE, check_finite, check_frame, check_size, too_many_pixels
 from softcam_core.imaging.image import MedicalImage, Window
 
 Array = npt.NDArray[Any]
 
-# What Pillow's decoders raise for damaged files; SyntaxError is how PNG and TIFF say "broken".
-DECODER_ERRORS = (
-    OSError,
-    EOFError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    RuntimeError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    cv2.error,
-)
+# SyntaxError is how Pillow's decoders of PNG and TIFF say "broken".
+DECODER_ERRORS = (*DAMAGE, SyntaxError, cv2.error)
 
 # Pillow's modes that are decoded into another one. The rest of those we read stay as they are.
 _MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "RGBX": "RGB"}

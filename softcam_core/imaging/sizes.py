@@ -7,14 +7,12 @@ from pathlib import Path
 
 from PIL import ExifTags, Image
 from pydicom import dcmread
-from pydicom.errors import BytesLengthException, InvalidDicomError
 
+from softcam_core.imaging.dicom import PYDICOM_ERRORS
 from softcam_core.imaging.raster import DECODER_ERRORS
 
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
-
-# NotImplementedError, which pydicom raises too, is a RuntimeError.
-_HEADER_ERRORS = (InvalidDicomError, BytesLengthException, *DECODER_ERRORS)
+_HEADER_ERRORS = (*PYDICOM_ERRORS, *DECODER_ERRORS)
 
 
 def image_size(path: Path) -> tuple[int, int] | None:

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import find_objects
 
-from softcam_core.explainers.explanation import Class, Explanation
+from softcam_core.explainers.explanation import Class, Explanation, Sign
 from softcam_core.imaging.geometry import Geometry
-
-Sign = Literal["both", "positive", "negative"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -10,6 +13,9 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from PySide6.QtCore import QObject, Qt, Signal
 
 from softcam_core.errors import BorderError
+
+NICENESS = 10
+"""Of the lanes' threads, above that of the program: networks at work on all cores would hold the window up."""
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -45,6 +51,8 @@ class Lanes(NamedTuple):
         For what is known of the cases besides, and for reading those that will be wanted next.
     quick, slow : Lane
         For explaining the case in view, by methods that take a moment and by those that take longer.
+    figures : Lane
+        For judging the maps in view by themselves.
     export : Lane
         For files that people want to have.
     """
@@ -55,7 +63,15 @@ class Lanes(NamedTuple):
     ahead: Lane
     quick: Lane
     slow: Lane
+    figures: Lane
     export: Lane
+
+
+def _stand_back() -> None:
+    """Let the window go first where all want a processor; threads that networks start from here do so too."""
+    if sys.platform == "linux":  # elsewhere only whole processes have a niceness
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), own + NICENESS)
 
 
 class ThreadLane(QObject):
@@ -71,7 +87,7 @@ class ThreadLane(QObject):
 
     def __init__(self, name: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name, initializer=_stand_back)
         self._open: dict[Future[Any], tuple[Done, Failed]] = {}
         self._finished.connect(self._on_finished, Qt.ConnectionType.QueuedConnection)
 

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer
 
 from softcam_viewer.model import backend
-from softcam_viewer.model.answers import Aim, Question
+from softcam_viewer.model.answers import Question
 from softcam_viewer.model.explaining import Asker, Explaining
-from softcam_viewer.model.methods import EVIDENCE, Method, name_of
 
 if TYPE_CHECKING:
     from softcam_viewer.jobs.lanes import Lane
-    from softcam_viewer.model.loaded_model import LoadedModel
     from softcam_viewer.model.panes import Panes
 
 IMAGES, IMAGE_BYTES = 6, 512 * 2**20
@@ -101,7 +99,6 @@ class Ahead(QObject):
         super().__init__(parent)
         self._images, self._panes, self._explaining = images, panes, explaining
         self._lane, self._is_settled = lane, is_settled
-        self._model: LoadedModel | None = None
         self._places: list[Place] = []
         self._reading: Place | None = None
         self._tried: set[Place] = set()  # once is enough: it may be unreadable, or too large to be kept
@@ -109,9 +106,9 @@ class Ahead(QObject):
         self._timer = QTimer(self, singleShot=True, interval=WAIT_MS)
         self._timer.timeout.connect(self._go_on)
 
-    def want(self, places: list[Place], model: LoadedModel | None) -> None:
-        """Get these ready for the panes and a main model, the first first; what was wanted before is not any more."""
-        self._places, self._model = places, model
+    def want(self, places: list[Place]) -> None:
+        """Get these ready for the panes, the first first; what was wanted before is not any more."""
+        self._places = places
         self._tried.clear()
         self._timer.start()
 
@@ -132,36 +129,17 @@ class Ahead(QObject):
             if self._images.get(place) is None and place not in self._tried:
                 self._read(place)
                 break
-        wanted: dict[Question, tuple[Method, LoadedModel, backend.OpenedImage]] = {}
-        for place in self._places:
-            opened = self._images.get(place)
-            if opened is not None:
-                wanted |= self._questions(opened)
-        self._withdraw_but(set(wanted))
-        for question, (method, model, opened) in wanted.items():
-            if question in self._asked or self._explaining.cache.get(question) is not None:
-                continue
-            asker = self._asked[question] = Asker(lambda answer: None)
-            work = partial(backend.explain, model.explained_by(method), opened.image, question.method, question.aim)
-            self._explaining.ask(asker, question, work, quick=True)
+        known = [opened for place in self._places if (opened := self._images.get(place)) is not None]
+        requests = [r for opened in known for r in self._panes.requests(opened) if r.is_quick]
+        self._withdraw_but({request.question for request in requests})
+        for request in requests:
+            if request.question not in self._asked and self._explaining.cache.get(request.question) is None:
+                asker = self._asked[request.question] = Asker(lambda answer: None)
+                self._explaining.ask(asker, request)
 
     def _withdraw_but(self, wanted: set[Question]) -> None:
         for question in [question for question in self._asked if question not in wanted]:
             self._explaining.withdraw(self._asked.pop(question))
-
-    def _questions(
-        self, opened: backend.OpenedImage
-    ) -> dict[Question, tuple[Method, LoadedModel, backend.OpenedImage]]:
-        """What the panes in view will ask of an image, those that take long left out."""
-        panes, found = self._panes, {}
-        shown: list[tuple[LoadedModel | None, str, Aim | None]] = [(self._model, EVIDENCE, None)]
-        shown += [(pane.model, pane.method, pane.aim) for pane in panes.visible if not panes.is_pinned(pane)]
-        for model, spec, aim in shown:
-            method = panes.methods.get(name_of(spec))
-            if model is not None and method is not None and method.is_quick:
-                question = Question(opened.key, model.key, spec, None if method.name == EVIDENCE else aim)
-                found[question] = method, model, opened
-        return found
 
     def _read(self, place: Place) -> None:
         if self._reading is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,8 +120,8 @@ def read(path: Path, frame: int) -> OpenedImage:
     """Read a frame; raises ImageReadError."""
     from softcam_core.imaging.readers import read_image
 
-    image = read_image(path, frame)
-    return OpenedImage(image, key_of(path, frame))
+    key = key_of(path, frame)  # first: it says best what has become of a file
+    return OpenedImage(read_image(path, frame), key)
 
 
 def key_of(path: Path, frame: int) -> ImageKey:
@@ -131,7 +131,8 @@ def key_of(path: Path, frame: int) -> ImageKey:
     try:
         stat = path.stat()
     except OSError as error:
-        raise ImageReadError(path, "was removed since its folder was opened", "Open its folder again.") from error
+        reason = "there is no such file; it was removed, or moved with its folder"
+        raise ImageReadError(path, reason, "Put it back, or open its folder again.") from error
     return path, frame, stat.st_size, stat.st_mtime_ns
 
 
@@ -206,6 +207,7 @@ def explain(
     image: MedicalImage,
     method: str = EVIDENCE,
     aim: Aim | None = None,
+    views: Collection[Aim | None] = (),
     on_progress: Callable[[float], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Answer | None:
@@ -219,6 +221,9 @@ def explain(
         With its options.
     aim : Aim or None
         See `softcam_viewer.model.answers.Question`.
+    views : collection of Aim or None
+        Which maps of evidence will be shown, None for what is shown when nobody has chosen; they are made ready to be
+        drawn, as the only map of other methods always is.
     on_progress, should_stop : callable, optional
         See `softcam_core.explainers.watch.Watch`.
 
@@ -243,10 +248,11 @@ def explain(
         explanation = explain_method(classifier, image, method, None if aim is None else [Target(*aim)], watch=watch)
     except CancelledError:
         return None
-    if explanation.is_evidence:
-        return Answer(explanation)
     target = explanation.targets[0]
-    return Answer(explanation, make_overlay_map(explanation, target.of, target.against))
+    shown = {view or explanation.default_view() for view in views}
+    if not explanation.is_evidence:
+        shown = {(target.of, target.against)}
+    return Answer(explanation, {view: make_overlay_map(explanation, *view) for view in shown})
 
 
 def preview(path: Path, model: LoadedModel | None) -> Preview:

@@ -21,6 +21,24 @@ Work = Callable[[Progress, Callable[[], bool]], Answer | None]
 """Given where to report to (0 to 1, from any thread) and what to ask whether to stop; None where it was stopped."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """A question, and what answers it.
+
+    Attributes
+    ----------
+    question : Question
+    work : callable
+        Runs in a lane.
+    is_quick : bool
+        True for methods that take a pass or two.
+    """
+
+    question: Question
+    work: Work
+    is_quick: bool
+
+
 @dataclass(eq=False, slots=True)
 class Asker:
     """Somebody who wants one answer at a time, and how to tell them."""
@@ -58,8 +76,9 @@ class Explaining(QObject):
         # Progress is reported by the threads that work, and told on this one.
         self._advanced.connect(self._on_advanced, Qt.ConnectionType.AutoConnection)
 
-    def ask(self, asker: Asker, question: Question, work: Work, *, quick: bool) -> None:
+    def ask(self, asker: Asker, request: Request) -> None:
         """Answer a question, at once where the answer is known; what this asker wanted before is no longer wanted."""
+        question = request.question
         job = self._jobs.get(question)
         if job is not None and asker in job.askers:
             return
@@ -74,8 +93,8 @@ class Explaining(QObject):
             return
         job = self._jobs[question] = _Job(question, [asker])
         asker.progressed(0.0)
-        lane = self._quick if quick else self._slow
-        lane.submit(partial(self._run, job, work), partial(self._on_done, job), partial(self._on_failed, job))
+        lane = self._quick if request.is_quick else self._slow
+        lane.submit(partial(self._run, job, request.work), partial(self._on_done, job), partial(self._on_failed, job))
 
     def withdraw(self, asker: Asker) -> None:
         """An answer is no longer wanted; what nobody wants is stopped."""

@@ -14,11 +14,11 @@ import numpy.typing as npt
 from PySide6.QtCore import QObject, Signal
 
 from softcam_core.errors import BorderError, SettingsError
+from softcam_viewer.model.export_names import ExportNames, FolderNames, names_after, titles_of, with_frame
 
 if TYPE_CHECKING:
-    from softcam_core.explainers.explanation import Explanation
+    from softcam_core.explainers.explanation import Explanation, Sign
     from softcam_core.export.case_files import CaseFiles
-    from softcam_core.export.colormaps import Sign
     from softcam_core.imaging.image import MedicalImage
     from softcam_core.models.classifier import Classifier
     from softcam_viewer.jobs.lanes import Lane
@@ -43,7 +43,8 @@ class ExportRequest:
         Of `softcam_core.export.case_files.FORMATS`, and for a single case "picture" (what is seen, PNG) and "report"
         (PDF).
     keep_names : bool
-        Name files after the images; they are numbered otherwise, since names may tell of whom they are.
+        Name files after the images, with their folders where it takes these to tell them apart; they are numbered
+        otherwise, since names may tell of whom they are. Files of other cases that are there are never replaced.
     keep_identity : bool
         DICOM files join the image's study, with its patient.
     """
@@ -93,7 +94,8 @@ class Exported:
     cases : int
         That are complete.
     problems : tuple of str
-        What could not be read or written, sentences.
+        What could not be read or written, and what is not named as usual, sentences; first those about cases that are
+        not complete.
     cancelled : bool
     """
 
@@ -125,6 +127,7 @@ class Exporting(QObject):
         super().__init__(parent)
         self._session, self._lane = session, lane
         self._job: _Job | None = None
+        self._names = ExportNames()
 
     @property
     def is_running(self) -> bool:
@@ -151,8 +154,9 @@ class Exporting(QObject):
             for pane in panes.shown
             if (view := shown_in(pane)) is not None and view.image is image
         ]
-        name = self._names([image.source], request)[0]
-        self._start(partial(_write_case, request, image, name, _without_repeats(shown), picture, report), 1)
+        [(name, _)] = self._named([image.source], request)
+        work = partial(_write_case, request, image, self._names, name, _without_repeats(shown), picture, report)
+        self._start(work, 1)
 
     def export_all(self, request: ExportRequest, rows: Sequence[int]) -> None:
         """Write the main model's evidence for cases of the worklist, with the active pane's class and look."""
@@ -163,9 +167,8 @@ class Exporting(QObject):
         view = shown_in(pane)
         threshold = view.threshold if view is not None and view.explanation.is_evidence else None
         target = (pane.overlay.target, pane.overlay.against) if pane.aim is not None else None
-        work = partial(
-            _write_all, request, model.network, paths, self._names(paths, request), target, threshold, pane.overlay
-        )
+        named = self._named(paths, request)
+        work = partial(_write_all, request, model.network, paths, self._names, named, target, threshold, pane.overlay)
         self._start(work, len(paths))
 
     def cancel(self) -> None:
@@ -173,15 +176,17 @@ class Exporting(QObject):
         if self._job is not None:
             self._job.stopped.set()
 
-    def _names(self, paths: Sequence[Path], request: ExportRequest) -> list[str]:
-        from softcam_core.export.case_files import output_names
-
-        if request.keep_names:
-            return output_names(paths)
+    def _named(self, paths: Sequence[Path], request: ExportRequest) -> list[tuple[str, str]]:
+        """How files of cases begin, and what tables call the cases: the same whichever of them are exported."""
         cases = self._session.cases
-        digits = max(4, len(str(len(cases))))
         rows = [cases.row_of(path) for path in paths]
-        return [f"case_{(row or 0) + 1:0{digits}d}" for row in rows]
+        if request.keep_names:
+            every = list(dict.fromkeys([*(case.path for case in cases.snapshot), *paths]))
+            known = dict(zip(every, zip(names_after(every), titles_of(every), strict=True), strict=True))
+            return [known[path] for path in paths]
+        digits = max(4, len(str(len(cases))))
+        names = [f"case_{0 if row is None else row + 1:0{digits}d}" for row in rows]
+        return list(zip(names, names, strict=True))
 
     def _start(self, work: Callable[[Callable[[int], None], Callable[[], bool]], Exported], count: int) -> None:
         job = self._job = _Job()
@@ -238,17 +243,25 @@ def _files(request: ExportRequest, view: Shown) -> CaseFiles:
     )
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, names: ExportNames) -> FolderNames:
+    """Make a folder, and see that it can be written to: not every case shall be explained before that is told."""
+    what = "cannot be made"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        what = "cannot be written to"
+        probe = folder / ".softcam.partial"
+        probe.touch()
+        probe.unlink()
+        return names.in_folder(folder)
     except OSError as error:
-        reason = f"cannot be made: {error.strerror}"
+        reason = f"{what}: {error.strerror}"
         raise SettingsError(folder, reason, "Choose another folder to export to.") from error
 
 
 def _write_case(
     request: ExportRequest,
     image: MedicalImage,
+    names: ExportNames,
     name: str,
     shown: Sequence[Shown],
     picture: Picture | None,
@@ -258,7 +271,8 @@ def _write_case(
 ) -> Exported:
     from softcam_core.export.overlay import save_picture
 
-    _make_folder(request.folder)
+    here = _make_folder(request.folder, names)
+    name = here.take(with_frame(name, image), (image.source, image.frame))
     problems: list[str] = []
     if picture is not None and "picture" in request.formats:
         save_picture(request.folder / f"{name}.png", picture)
@@ -281,14 +295,15 @@ def _write_case(
         lack = files.write(image, view.explanation, (view.target, view.against), source, part)
         problems += [lack] if lack else []
     on_done(1)
-    return Exported(request.folder, 1, tuple(problems))
+    return Exported(request.folder, 1, (*problems, *_remarks(here)))
 
 
 def _write_all(
     request: ExportRequest,
     network: Classifier,
     paths: Sequence[Path],
-    names: Sequence[str],
+    names: ExportNames,
+    named: Sequence[tuple[str, str]],
     target: Aim | None,
     threshold: float | None,
     look: OverlaySettings,
@@ -299,29 +314,36 @@ def _write_all(
     from softcam_core.export.tables import write_scores
     from softcam_core.imaging.readers import read_image
 
-    _make_folder(request.folder)
-    problems: list[str] = []
+    here = _make_folder(request.folder, names)
+    failed: list[str] = []
+    lacking: list[str] = []
     rows = []
     cancelled = False
-    for number, (path, name) in enumerate(zip(paths, names, strict=True)):
+    for number, (path, (name, title)) in enumerate(zip(paths, named, strict=True)):
         if cancelled := should_stop():
             break
         try:
             image = read_image(path)
             explanation = explain(network, image)
             of, against = target if target is not None else explanation.default_view()
+            name = here.take(with_frame(name, image), (path, image.frame))
             view = Shown(image, explanation, of, against, threshold, look.opacity, look.colormap, look.sign)
             files = _files(request, view)
             source = files.source(image, name)
             lack = files.write(image, explanation, (of, against), source, name)
-            problems += [lack] if lack else []
+            lacking += [lack] if lack else []
         except BorderError as error:
-            problems.append(str(error))
+            failed.append(str(error))
             continue
         # The scores need no maps, which would fill the memory.
         scores = replace(explanation, grid=explanation.grid[:, :0])
-        rows.append((path.name if request.keep_names else name, name, scores))
+        rows.append((title, name, scores))
         on_done(number + 1)
     if rows:
-        write_scores(request.folder / "scores.csv", rows, network.card.class_names)
-    return Exported(request.folder, len(rows), tuple(problems), cancelled)
+        table = here.take("scores", tuple(paths))
+        write_scores(request.folder / f"{table}.csv", rows, network.card.class_names)
+    return Exported(request.folder, len(rows), (*failed, *lacking, *_remarks(here)), cancelled)
+
+
+def _remarks(here: FolderNames) -> tuple[str, ...]:
+    return (here.remark,) if here.remark else ()

@@ -76,8 +76,8 @@ class Figures(QObject):
     Parameters
     ----------
     session : Session
-    quick, slow : Lane
-        For what needs a map alone, and for curves.
+    maps, slow : Lane
+        For what needs maps alone, and for curves.
     """
 
     changed = Signal()
@@ -87,14 +87,14 @@ class Figures(QObject):
     def __init__(
         self,
         session: Session,
-        quick: Lane,
+        maps: Lane,
         slow: Lane,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self.rows: tuple[FigureRow, ...] = ()
         self._session, self._panes = session, session.panes
-        self._quick, self._slow = quick, slow
+        self._maps, self._slow = maps, slow
         self._viewers: set[object] = set()
         self._is_automatic = False
         self._subjects: tuple[_Subject | None, ...] = ()
@@ -162,7 +162,7 @@ class Figures(QObject):
     def save_csv(self, path: Path) -> None:
         """Write the table as it is now, in the background; tells the session where that fails."""
         content = as_csv(self.rows).encode()
-        self._quick.submit(partial(write_whole, path, content), lambda _: None, self._session.failed.emit)
+        self._maps.submit(partial(write_whole, path, content), lambda _: None, self._session.failed.emit)
 
     def text(self) -> str:
         """The table as it is now, to be pasted elsewhere."""
@@ -269,7 +269,7 @@ class Figures(QObject):
         for key, work in asked.items() if self._viewers else ():
             if key not in self._cells and key not in self._pending:
                 self._pending.add(key)
-                self._quick.submit(
+                self._maps.submit(
                     partial(self._run, key, work), partial(self._on_cells, key), partial(self._on_cells_failed, key)
                 )
 

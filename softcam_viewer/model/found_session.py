@@ -16,7 +16,7 @@ class Found:
     ----------
     content : SessionFile
     missing : frozenset of Path
-        Cases and models that are gone.
+        Cases, tables and models that are gone.
     digests : dict of Path to str
         SHA-256 of the files of models.
     """
@@ -30,5 +30,5 @@ def look_up(path: Path) -> Found:
     """Read a session file and look which of its files are there; raises SessionFileError."""
     content = read_session(path)
     models = [model.path for model in content.models]
-    missing = frozenset(file for file in (*content.cases, *models) if not file.is_file())
+    missing = frozenset(file for file in (*content.cases, *content.tables, *models) if not file.is_file())
     return Found(content, missing, {model: file_digest(model) for model in models if model not in missing})

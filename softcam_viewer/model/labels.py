@@ -1,9 +1,9 @@
-"""What tables beside the images say of them: labels, boxes and masks. Runs off the UI thread."""
+"""What tables beside images and folders around them say of them: labels, boxes and masks. Runs off the UI thread."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,6 +103,48 @@ def read_labels(opened: Sequence[Path], images: Sequence[Path]) -> tuple[dict[Pa
                 )
                 break
     return found, tuple(problems)
+
+
+def class_folders(opened: Sequence[Path], images: Sequence[Path]) -> tuple[dict[Path, str], ...]:
+    """Folders that may be classes, as `softcam_core.data.folders` has them: ``CLASS/`` or ``SPLIT/CLASS/`` in one root.
+
+    Parameters
+    ----------
+    opened : sequence of Path
+        What the user opened. A folder is the root of the images in it; the root of others is two folders above them.
+    images : sequence of Path
+
+    Returns
+    -------
+    tuple of dict of Path to str
+        For each root with two such folders or more, in which one each image lies; images beside them are left out.
+    """
+    from softcam_core.data.samples import SPLIT_NAMES
+
+    folders = [path for path in opened if path.is_dir()]
+    found: dict[Path, dict[Path, str]] = {}
+    for image in images:
+        root = next((folder for folder in folders if image.is_relative_to(folder)), image.parent.parent)
+        parts = image.relative_to(root).parts[:-1]
+        if parts and parts[0].lower() in SPLIT_NAMES:
+            parts = parts[1:]
+        if parts:
+            found.setdefault(root, {})[image] = parts[0]
+    return tuple(named for named in found.values() if len(set(named.values())) > 1)
+
+
+def labels_of_folders(folders: Sequence[Mapping[Path, str]], names: Sequence[str]) -> dict[Path, str]:
+    """Labels of the images under roots all of whose folders are called like classes, whatever their case.
+
+    Other folders may be wards or patients: nothing is guessed of them.
+    """
+    known = {name.casefold(): name for name in names}
+    return {
+        image: known[folder.casefold()]
+        for named in folders
+        if all(folder.casefold() in known for folder in set(named.values()))
+        for image, folder in named.items()
+    }
 
 
 def _place(root: Path, name: str) -> Path | None:

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from softcam_core.explainers.explanation import Explanation
-from softcam_core.export.colormaps import COLORMAPS, DEFAULT_DIVERGING, DEFAULT_SEQUENTIAL, Sign
+from softcam_core.explainers.explanation import Explanation, Sign
+from softcam_core.export.colormaps import COLORMAPS, DEFAULT_DIVERGING, DEFAULT_SEQUENTIAL
 from softcam_core.imaging.geometry import Geometry
 from softcam_viewer.model.answers import Against
 
@@ -121,6 +121,12 @@ class OverlayMap:
     is_of_pixels: bool
     smoothed: float
     is_shared: bool = False
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of its arrays."""
+        shares = 0 if self.shares is None else self.shares.nbytes
+        return self.values.nbytes + self.index.nbytes + self.grid.nbytes + shares
 
     @property
     def has_regions(self) -> bool:

@@ -147,8 +147,7 @@ class PaneState(QObject):
 
     def _on_answered(self, answer: Answer) -> None:
         explanation = answer.explanation
-        self.explanation = explanation
-        self.overlay_map = answer.overlay if self.overlay.smooth else None  # drawn as most people want it
+        self.explanation, self.overlay_map = explanation, None
         self.progress, self.error, self.is_stopped = None, "", False
         if explanation.class_names != self._classes:
             # Only a model with other classes resets what is shown; stepping through cases keeps it.
@@ -157,6 +156,9 @@ class PaneState(QObject):
             shown = explanation.default_view() if explanation.is_evidence else (target.of, target.against)
             self.overlay = replace(self.overlay, target=shown[0], against=shown[1])
             self.chosen.emit()
+        settings = self.overlay
+        if settings.smooth:  # as most people want it, which therefore is made ready
+            self.overlay_map = answer.overlays.get((settings.target, settings.against))
         if self.overlay_map is None:
             self._make_map()
         self.progressed.emit()

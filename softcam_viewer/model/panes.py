@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from softcam_viewer.model import backend
-from softcam_viewer.model.answers import Answer, Question
-from softcam_viewer.model.explaining import Asker, Explaining
+from softcam_viewer.model.answers import Aim, Answer, Question
+from softcam_viewer.model.explaining import Asker, Explaining, Request
 from softcam_viewer.model.film import Film
 from softcam_viewer.model.layouts import LAYOUTS
 from softcam_viewer.model.methods import EVIDENCE, Method, name_of
@@ -19,6 +19,7 @@ from softcam_viewer.model.pane import PaneState
 
 if TYPE_CHECKING:
     from softcam_core.explainers.explanation import Explanation
+    from softcam_viewer.model.backend import OpenedImage
     from softcam_viewer.model.loaded_model import LoadedModel
 
 
@@ -42,6 +43,7 @@ class Panes(QObject):
     explanation_changed = Signal()
     overlay_changed = Signal()
     methods_changed = Signal()  # the methods there are became known
+    asked = Signal()  # any pane asked for something else
     predicted = Signal(object)  # what the main model says of the case in view, whatever the panes show: an Explanation
     views_linked = Signal(bool)
     peeked = Signal()  # overlays were hidden for a moment, or are shown again
@@ -279,10 +281,13 @@ class Panes(QObject):
     def use_model(self, model: LoadedModel) -> None:
         """Make a model the main one; panes that showed the one before show it."""
         before, self._main = self._main, model
+        following = [pane for pane in self._made if pane.model is before]
+        # Panes that show evidence first: what they ask for is the prediction too, and their maps with it.
+        for pane in [pane for pane in following if pane.method == EVIDENCE]:
+            pane.set_model(model)
         self._predict()
-        for pane in self._made:
-            if pane.model is before:
-                pane.set_model(model)
+        for pane in following:
+            pane.set_model(model)
 
     def forget_model(self, model: LoadedModel) -> None:
         """A model is not open any more; panes that showed it show the main one."""
@@ -314,26 +319,52 @@ class Panes(QObject):
             self.is_peeking = on
             self.peeked.emit()
 
+    def requests(self, opened: OpenedImage) -> tuple[Request, ...]:
+        """What will be asked of an image when it comes into view, its prediction first."""
+        panes = [pane for pane in self.visible if pane.film is self._film]
+        found = [self._prediction(opened), *(self._request(pane, opened) for pane in panes)]
+        return tuple({request.question: request for request in found if request is not None}.values())
+
+    def _request(self, pane: PaneState, opened: OpenedImage | None) -> Request | None:
+        """What a pane asks of an image; None where it lacks something for that."""
+        method, model = self.methods.get(name_of(pane.method)), pane.model
+        if opened is None or model is None or method is None:
+            return None
+        is_evidence = method.name == EVIDENCE
+        aim = None if is_evidence else pane.aim
+        question = Question(opened.key, model.key, pane.method, aim)
+        views = self._views(model, pane.method) if is_evidence else set()
+        work = partial(backend.explain, model.explained_by(method), opened.image, pane.method, aim, views)
+        return Request(question, work, method.is_quick)
+
+    def _prediction(self, opened: OpenedImage | None) -> Request | None:
+        """The main model's own evidence, which is asked for whatever the panes show."""
+        model = self._main
+        if opened is None or model is None:
+            return None
+        views = self._views(model, EVIDENCE)
+        work = partial(backend.explain, model.network, opened.image, EVIDENCE, None, views)
+        return Request(Question(opened.key, model.key, EVIDENCE), work, is_quick=True)
+
+    def _views(self, model: LoadedModel, method: str) -> set[Aim | None]:
+        """Which maps of a model's evidence are shown, so that all of them are ready, whoever asks first."""
+        return {pane.aim for pane in self.shown if (pane.model, pane.method) == (model, method)}
+
     def _ask(self, pane: PaneState) -> None:
-        method = self.methods.get(name_of(pane.method))
-        opened, model = pane.film.opened, pane.model
-        if opened is None or model is None or method is None or pane not in self.shown:
+        request = self._request(pane, pane.film.opened) if pane in self.shown else None
+        if request is None:
             self._explaining.withdraw(pane.asker)
             pane.clear()
-            return
-        aim = None if method.name == EVIDENCE else pane.aim
-        question = Question(opened.key, model.key, pane.method, aim)
-        work = partial(backend.explain, model.explained_by(method), opened.image, pane.method, aim)
-        self._explaining.ask(pane.asker, question, work, quick=method.is_quick)
+        else:
+            self._explaining.ask(pane.asker, request)
+        self.asked.emit()
 
     def _predict(self) -> None:
-        """Ask for the main model's own evidence: the prediction is told whatever the panes show."""
-        opened, model = self._film.opened, self._main
-        if opened is None or model is None:
+        request = self._prediction(self._film.opened)
+        if request is None:
             self._explaining.withdraw(self._predicting)
-            return
-        work = partial(backend.explain, model.network, opened.image, EVIDENCE, None)
-        self._explaining.ask(self._predicting, Question(opened.key, model.key, EVIDENCE), work, quick=True)
+        else:
+            self._explaining.ask(self._predicting, request)
 
     def _on_predicted(self, answer: Answer) -> None:
         self.predicted.emit(answer.explanation)

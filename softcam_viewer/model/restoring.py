@@ -125,6 +125,9 @@ class Restoring(QObject):
         gone = [path for path in content.cases if path in found.missing]
         if gone:
             run.problems.append(f"{len(gone)} of {len(content.cases)} images are missing: {_names(gone)}.")
+        lost = [path for path in content.tables if path in found.missing]
+        if lost:
+            run.problems.append(f"Tables of labels are missing: {_names(lost)}.")
         self._open_cases(run, [path for path in content.cases if path not in found.missing])
         self._open_main_model(run)
 
@@ -190,7 +193,9 @@ class Restoring(QObject):
         if not paths:
             run.is_case_settled = True
             return
-        self._session.open_paths(paths)
+        assert run.found is not None
+        tables = [table for table in run.content.tables if table not in run.found.missing]
+        self._session.open_paths(paths, tables)
         self._lanes.case.submit(_nothing, self._in(run, self._on_paths_tried), self._in(run, self._on_paths_tried))
 
     def _on_paths_tried(self, run: _Run, _outcome: object) -> None:

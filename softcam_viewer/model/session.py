@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from softcam_viewer.model.exporting import Exporting
 from softcam_viewer.model.figures import Figures
 from softcam_viewer.model.film import Film
 from softcam_viewer.model.grouping import make_groups
-from softcam_viewer.model.labels import Known, read_labels
+from softcam_viewer.model.labels import Known, class_folders, is_table, labels_of_folders, read_labels
 from softcam_viewer.model.loaded_model import LoadedModel
 from softcam_viewer.model.methods import list_methods, name_of
 from softcam_viewer.model.panes import Panes
@@ -60,6 +60,7 @@ class Session(QObject):
         self.cases = CaseList(self)
         self.worklist = Worklist(self.cases, self)
         self.row = -1
+        self.tables: tuple[Path, ...] = ()  # of labels, that were opened for these cases
         self._opening: list[Path] = []
         self.film = Film(self)
         self.model: LoadedModel | None = None
@@ -71,16 +72,17 @@ class Session(QObject):
         self.weighing = Weighing(self.panes, self)
         self.annotated = Annotated(self.cases, lanes.ahead, self)
         self.annotated.failed.connect(self.failed)
-        self.figures = Figures(self, lanes.quick, lanes.slow, self)
+        self.figures = Figures(self, lanes.figures, lanes.slow, self)
         self.exporting = Exporting(self, lanes.export, self)
         self.panes.predicted.connect(self._on_predicted)
         self.previews = Previews(self.cases, lanes.preview, lambda: self.is_settled, self)
         self._images = ImageCache()
         self._paths: list[Path] = []
+        self._folders: tuple[dict[Path, str], ...] = ()  # that may be classes; see `class_folders`
         self._ahead = Ahead(self._images, self.panes, self._explaining, lanes.ahead, lambda: self.is_settled, self)
         self.worklist.order_changed.connect(self._look_ahead)
         self.panes.layout_changed.connect(self._look_ahead)
-        self.panes.explanation_changed.connect(self._look_ahead)
+        self.panes.asked.connect(self._look_ahead)
 
     @property
     def models(self) -> tuple[LoadedModel, ...]:
@@ -97,12 +99,15 @@ class Session(QObject):
 
     # Cases
 
-    def open_paths(self, paths: list[Path]) -> None:
-        """Open files, folders and tables of labels; their images replace the worklist."""
+    def open_paths(self, paths: list[Path], tables: Sequence[Path] = ()) -> None:
+        """Open files, folders and tables of labels; their images replace the worklist.
+
+        Of `tables` only the labels are taken, for images that are opened otherwise.
+        """
         self._opening = paths
         self._lanes.case.clear()  # nobody wants what was asked for before
         work = partial(backend.find_paths, paths)
-        self._wait_for(self._lanes.case, "Looking for images…", work, partial(self._on_paths_found, paths))
+        self._wait_for(self._lanes.case, "Looking for images…", work, partial(self._on_paths_found, paths, tables))
 
     def select(self, row: int, frame: int = 0) -> None:
         """Bring a case into view."""
@@ -168,16 +173,22 @@ class Session(QObject):
         read, failed = partial(self._on_image_read, row), partial(self._on_read_failed, row, frame)
         self._wait_for(self._lanes.case, "Reading the image…", work, read, failed)
 
-    def _on_paths_found(self, opened: list[Path], paths: list[Path]) -> None:
+    def _on_paths_found(self, opened: list[Path], tables: Sequence[Path], paths: list[Path]) -> None:
         if opened is not self._opening:  # others were opened while these were looked for
             return
+        self.tables = tuple(path for path in (*opened, *tables) if is_table(path))
         self._lanes.ahead.clear()
         self._images.clear()
         self._paths = paths
         self.cases.reset(paths)
         self.row = -1
         self.select(next(iter(self.worklist.shown), 0))
-        self._lanes.ahead.submit(partial(read_labels, opened, paths), self._on_labels_read, self.failed.emit)
+        self._folders = ()
+        self._lanes.ahead.submit(
+            partial(read_labels, [*opened, *tables], paths), self._on_labels_read, self.failed.emit
+        )
+        found = partial(self._on_folders_found, paths)
+        self._lanes.ahead.submit(partial(class_folders, opened, paths), found, self.failed.emit)
         self._read_headers(paths, paths)
 
     def _on_labels_read(self, found: tuple[dict[Path, Known], tuple[str, ...]]) -> None:
@@ -191,6 +202,26 @@ class Session(QObject):
         )
         if problems:
             self.failed.emit("\n".join(problems))
+
+    def _on_folders_found(self, paths: list[Path], folders: tuple[dict[Path, str], ...]) -> None:
+        if paths is self._paths:  # nothing else has been opened meanwhile
+            in_tables = {case.path for case in self.cases.snapshot if case.label}
+            self._folders = tuple({p: name for p, name in named.items() if p not in in_tables} for named in folders)
+            self._label_by_folders()
+
+    def _label_by_folders(self) -> None:
+        """Take names of folders for labels where all are classes of the model, of which each image has one."""
+        model = self.model
+        names = model.card.class_names if model is not None and model.card.task == "single_label" else ()
+        labels = labels_of_folders(self._folders, names)
+        changes = {
+            row: {"label": label}
+            for named in self._folders
+            for path in named
+            if (row := self.cases.row_of(path)) is not None and (label := labels.get(path, "")) != self.cases[row].label
+        }
+        if changes:
+            self.cases.update_many(changes)
 
     def _read_headers(self, paths: list[Path], left: list[Path]) -> None:
         """Read the headers of files some at a time, and group by them when all are known: headings must not jump."""
@@ -242,7 +273,7 @@ class Session(QObject):
         frames = [f for f in (image.frame + 1, image.frame - 1) if 0 <= f < image.frame_count]
         rows = [row for by in (1, -1) if (row := self.worklist.neighbour(self.row, by)) is not None]
         places = [(image.source, frame) for frame in frames] + [(self.cases[row].path, 0) for row in rows]
-        self._ahead.want(places, self.model)
+        self._ahead.want(places)
 
     # Models
 
@@ -293,6 +324,7 @@ class Session(QObject):
         self.model = model
         self.previews.use_model(model)
         self.cases.use_classes(model.card.class_names, model.card.task)
+        self._label_by_folders()
         self.model_changed.emit()
         self.panes.use_model(model)
 
@@ -305,8 +337,9 @@ class Session(QObject):
 
     def _on_predicted(self, explanation: Explanation) -> None:
         # By its file: while the next image is read, this one is still in view and its row no longer chosen.
-        row = None if self.film.image is None else self.cases.row_of(self.film.image.source)
-        if row is not None:
+        image = self.film.image
+        row = None if image is None else self.cases.row_of(image.source)
+        if image is not None and row is not None and image.frame == 0:  # which the worklist tells of
             name = explanation.class_names[explanation.predicted]
             self.cases.update_case(row, prediction=(name, float(explanation.probabilities[explanation.predicted])))
 

@@ -253,6 +253,8 @@ class SessionFile(Entry):
     ----------
     cases : tuple of Path
         The worklist.
+    tables : tuple of Path
+        Of labels, that were opened for it.
     reviewed : tuple of Path
         Those that are.
     models : tuple of ModelEntry
@@ -272,6 +274,7 @@ class SessionFile(Entry):
     format: Literal["softcam-session"] = FORMAT
     version: Literal[1] = VERSION
     cases: tuple[SessionPath, ...] = ()
+    tables: tuple[SessionPath, ...] = ()
     reviewed: tuple[SessionPath, ...] = ()
     models: tuple[ModelEntry, ...] = ()
     case: CaseEntry | None = None

@@ -44,6 +44,7 @@ def take_snapshot(session: Session, look: Look) -> SessionFile:
         case = shown if shown is not None and shown.path == path else CaseEntry(path=path)
     return SessionFile.model_construct(  # the paths are paths: checking ten thousand takes longer than gathering them
         cases=tuple(cases[row].path for row in range(len(cases))),
+        tables=tuple(path.absolute() for path in session.tables),
         reviewed=cases.reviewed_paths,
         models=tuple(ModelEntry(path=model.path.absolute(), sha256=model.card.sha256) for model in session.models),
         case=case,

@@ -34,9 +34,9 @@ class WindowPreset:
 
 
 def window_presets(image: MedicalImage) -> tuple[WindowPreset, ...]:
-    """All there are for an image, those of its file first; at least three."""
-    named = image.window_presets or (("", image.window),)
-    found = []
+    """All there are for an image, those of its file first, or the standard one; at least three."""
+    named = image.window_presets
+    found = [] if named else [WindowPreset("Standard", partial(_same, image.window))]
     for number, (name, window) in enumerate(named, 1):
         title = "File" if len(named) == 1 else f"File {number}"
         found.append(WindowPreset(f"{title}: {name}" if name else title, partial(_same, window)))

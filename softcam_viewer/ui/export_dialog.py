@@ -45,6 +45,8 @@ EACH: dict[str, tuple[str, str]] = {
 CHOSEN = ("picture", "report", "ledger")
 NUMBERS = ("npz", "tiff", "nifti")
 DICOM = ("seg", "parametric-map", "secondary-capture")
+MOST_TOLD = 20
+"""Problems that are told as the message's tool tip; the message itself has room for one."""
 
 
 class ExportDialog(QDialog):
@@ -119,7 +121,7 @@ class ExportDialog(QDialog):
         column.addLayout(scope)
         columns = QGridLayout()
         columns.setHorizontalSpacing(32)
-        columns.setVerticalSpacing(6)
+        columns.setVerticalSpacing(14)
         for place, (title, names) in enumerate(
             (("TO READ", ("picture", "report", "overlay", "ledger")), ("NUMBERS", NUMBERS), ("DICOM", DICOM))
         ):
@@ -152,6 +154,7 @@ class ExportDialog(QDialog):
         column.addWidget(self.keep_identity)
         self.progress.setFixedHeight(6)
         self.progress.setTextVisible(False)
+        self.progress.setAccessibleName("Progress of the export")
         keep = self.progress.sizePolicy()
         keep.setRetainSizeWhenHidden(True)
         self.progress.setSizePolicy(keep)
@@ -162,8 +165,8 @@ class ExportDialog(QDialog):
         buttons = QHBoxLayout()
         buttons.addWidget(self.show_folder)
         buttons.addStretch()
-        buttons.addWidget(self.close_button)
         buttons.addWidget(self.export)
+        buttons.addWidget(self.close_button)
         column.addLayout(buttons)
         self.show_folder.hide()
 
@@ -227,6 +230,7 @@ class ExportDialog(QDialog):
             more = f" and {len(exported.problems) - 1:,} more" if len(exported.problems) > 1 else ""
             text += f"\n{exported.problems[0]}{more}"
         self._say(text, "warning" if exported.problems or exported.cancelled else "success")
+        self.message.setToolTip("\n".join(exported.problems[:MOST_TOLD]))
         self.show_folder.setVisible(exported.cases > 0)
         self._refresh()
 
@@ -240,6 +244,7 @@ class ExportDialog(QDialog):
         self.message.style().unpolish(self.message)
         self.message.style().polish(self.message)
         self.message.setText(text)
+        self.message.setToolTip("")
 
     def _on_show_folder(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.request.folder)))

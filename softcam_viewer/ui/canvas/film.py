@@ -109,10 +109,10 @@ class FilmItem(pg.GraphicsObject):
 
 def grey_levels(presentation: Pixels, window: Window, *, inverted: bool) -> npt.NDArray[np.uint8]:
     """Window values into 0 to 255; the shape stays."""
-    if window.function == "SIGMOID":
+    lower, upper = window.limits
+    if window.function == "SIGMOID" or not lower < upper:  # a curve, or a step
         grey = np.rint(window.apply(presentation) * 255).astype(np.uint8)
     else:
-        lower, upper = window.limits
         gain = 255 / (upper - lower)
         # One pass that saturates; thrice as fast as numpy on large films.
         grey = np.asarray(

@@ -76,6 +76,16 @@ def test_a_file_that_is_gone_is_named(radiograph, noise) -> None:
     assert not dicom_source(image).is_identified  # needs no file
 
 
+def test_a_file_that_was_damaged_meanwhile_is_named(radiograph, noise) -> None:
+    image = radiograph(noise(20, 30))
+    content = image.source.read_bytes()
+    rows = b"\x28\x00\x10\x00US"
+    assert content.count(rows + b"\x02") == 1
+    image.source.write_bytes(content.replace(rows + b"\x02", rows + b"\x01"))  # half a number
+    with pytest.raises(ImageReadError, match=r"source\.dcm: its DICOM header is damaged by now\. Export without"):
+        dicom_source(image, keep_identity=True)
+
+
 @pytest.mark.parametrize("change", [{"SOPInstanceUID": "1.2.9"}, {"Rows": 19}])
 def test_a_file_that_was_exchanged_is_noticed(radiograph, noise, change) -> None:
     image = radiograph(noise(20, 30))

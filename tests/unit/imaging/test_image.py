@@ -82,6 +82,15 @@ def test_percentile_window_of_a_constant_image_has_width_1():
     assert np.isfinite(window.apply(np.full((4, 5), 7))).all()
 
 
+@pytest.mark.parametrize("value", [1e20, -3e38, 2.0**60])
+def test_a_window_around_one_large_number_has_limits_that_differ(value):
+    values = np.full((2, 2), value, dtype=np.float32)
+    for window in (Window.from_percentiles(values), Window.from_limits(value, value)):
+        lower, upper = window.limits
+        assert lower < float(values[0, 0]) < upper
+        assert window.apply(values).tolist() == pytest.approx(np.full((2, 2), 0.5), abs=0.5)
+
+
 def test_percentile_window_of_the_largest_floats_is_finite():
     big = np.finfo(np.float32).max
     assert np.isfinite(Window.from_percentiles(np.array([-big, big], dtype=np.float32)).limits).all()

@@ -10,7 +10,7 @@ from torchvision.transforms import v2
 from softcam_core.errors import ImageReadError
 from softcam_core.imaging import preprocessing as module
 from softcam_core.imaging.image import Window
-from softcam_core.imaging.preprocessing import Preprocessing
+from softcam_core.imaging.preprocessing import MAX_SIDE, Preprocessing
 from softcam_core.models.card import ModelCard
 
 
@@ -71,9 +71,30 @@ def test_array_has_the_size_that_the_geometry_says(size, shorter_side, crop) -> 
     assert np.isfinite(prepared.array).all()
 
 
-def test_refuses_to_blow_up_a_thread(grey_image) -> None:
-    with pytest.raises(ImageReadError, match=r"image\.png: its 1 x 5,000 pixels would become 512 x 2,560,000"):
-        Preprocessing(shorter_side=512).apply(grey_image(np.zeros((1, 5000))))
+@pytest.mark.parametrize("size", [(1, 5000), (5000, 1), (2, 300)])
+@pytest.mark.parametrize("shorter_side", [64, 512])
+def test_refuses_to_blow_up_a_thread(grey_image, size, shorter_side) -> None:
+    grown = " x ".join(f"{shorter_side * pixels // min(size):,}" for pixels in size)
+    told = rf"image\.png: its {size[0]:,} x {size[1]:,} pixels would become {grown} .* at most 8,192 a side\. Cut out"
+    with pytest.raises(ImageReadError, match=told):
+        Preprocessing(shorter_side=shorter_side).apply(grey_image(np.zeros(size)))
+
+
+def test_the_longest_input_is_made_and_one_pixel_more_is_refused(grey_image) -> None:
+    preprocessing = Preprocessing(shorter_side=None)
+    assert preprocessing.apply(grey_image(np.zeros((2, MAX_SIDE)))).array.shape == (3, 2, MAX_SIDE)
+    with pytest.raises(ImageReadError, match="8,193"):
+        preprocessing.apply(grey_image(np.zeros((2, MAX_SIDE + 1))))
+
+
+def test_only_what_the_model_sees_of_a_thread_counts(grey_image, rng) -> None:
+    prepared = Preprocessing(shorter_side=32, crop=(16, 24)).apply(grey_image(rng.random((1, 400))))
+    assert prepared.array.shape == (3, 16, 24)
+
+
+def test_refuses_to_resize_to_more_pixels_than_an_image_may_have_though_little_is_seen(grey_image) -> None:
+    with pytest.raises(ImageReadError, match="512 x 2,560,000"):
+        Preprocessing(shorter_side=512, crop=(64, 64)).apply(grey_image(np.zeros((1, 5000))))
 
 
 @pytest.fixture

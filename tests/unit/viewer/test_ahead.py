@@ -5,8 +5,9 @@ import pytest
 
 from softcam_core.errors import ImageReadError
 from softcam_core.imaging.image import MedicalImage, Window
-from softcam_viewer.model import ahead, backend
+from softcam_viewer.model import ahead, backend, cases, last_used, pane
 from softcam_viewer.model.ahead import ImageCache
+from softcam_viewer.model.answers import AnswerCache
 
 
 def opened_of(name: str, side: int = 10) -> backend.OpenedImage:
@@ -95,6 +96,17 @@ def test_methods_that_the_panes_show_are_made_ready_and_slow_ones_are_not(sessio
     assert session.panes.shown[0].explanation is None
 
 
+def test_another_method_in_any_pane_is_made_ready_too(session, rest, settle):
+    session.panes.set_layout("1x2")
+    settle()
+    rest()
+    session.panes.shown[1].set_method("cam2")
+    settle()
+    rest()
+    session.step(1)
+    assert session.panes.shown[1].explanation is not None
+
+
 def test_nothing_is_prepared_while_the_case_in_view_is_waited_for(session, lanes, qtbot):
     session.select(3)  # not read yet, and nobody does
     qtbot.wait(200)
@@ -126,12 +138,56 @@ def test_frames_of_a_file_are_read_ahead_too(session_of_tests, settle, rest):
     assert session.film.image.frame == 1  # at once
 
 
-def test_memory_is_bounded_when_many_cases_are_looked_at(session_of_tests, settle):
+def test_memory_is_bounded_when_many_cases_are_looked_at(session_of_tests, settle, monkeypatch):
     session = session_of_tests
+    limit = 30 * 2**20
+    monkeypatch.setattr(cases, "THUMBNAILS", 5)
+    monkeypatch.setattr(session._explaining, "cache", AnswerCache(limit))
+    session.open_model(Path("a-b-c"))
     session.open_paths([Path(f"case {n}") for n in range(40)])
+    session.panes.set_layout("1x2")
+    session.panes.shown[1].set_method("cam")
     settle()
+    sizes = []
     for _ in range(39):
         session.step(1)
         settle()
+        sizes.append(session._explaining.cache.size)
+    session.explain_all()
+    settle()
     assert session.row == 39
     assert len(session._images) <= ahead.IMAGES
+    assert limit / 2 < max(sizes) <= limit
+    assert sum(case.is_explained for case in session.cases.snapshot) == 40
+    assert sum(case.thumbnail is not None for case in session.cases.snapshot) <= 5
+    assert len(session.figures._cells._values) <= last_used.KEPT
+
+
+def test_maps_of_evidence_are_ready_to_be_drawn_in_the_classes_that_are_shown(session, rest, settle, monkeypatch):
+    panes = session.panes
+    panes.set_layout("1x2")
+    panes.shown[1].set_method("evidence")
+    panes.shown[1].set_overlay(target=0, against=None)
+    session.step(1)
+    settle()
+    rest()
+    made = []
+    monkeypatch.setattr(pane, "make_overlay_map", lambda *arguments, **options: made.append(arguments))
+    session.step(1)
+    assert session.film.image.source == Path("three")
+    assert [shown.overlay_map is not None for shown in panes.shown] == [True, True]
+    assert panes.shown[0].overlay.target != panes.shown[1].overlay.target
+    assert made == []
+
+
+def test_what_is_made_ready_is_what_the_panes_then_ask_for(session, settle):
+    panes = session.panes
+    panes.set_layout("2x2")
+    panes.shown[1].set_method("rise")
+    settle()
+    panes.toggle_pinned(panes.shown[2])
+    opened = opened_of("elsewhere")
+    asked = [request.question.method for request in panes.requests(opened)]
+    assert asked == ["evidence", "rise", panes.shown[3].method]
+    assert {request.question.image for request in panes.requests(opened)} == {opened.key}
+    assert [request.is_quick for request in panes.requests(opened)] == [True, False, True]

@@ -25,6 +25,11 @@ def test_what_was_not_used_for_longest_is_forgotten_first():
     assert cache.size == 3 * 1024
 
 
+def test_maps_that_are_ready_to_be_drawn_count():
+    overlays = {view: SimpleNamespace(nbytes=1024) for view in ((0, None), (1, 0))}
+    assert Answer(answer(1).explanation, overlays).nbytes == 3 * 1024
+
+
 def test_large_answers_push_out_several_and_too_large_ones_are_not_kept():
     cache = AnswerCache(limit=3 * 1024)
     for name in "abc":

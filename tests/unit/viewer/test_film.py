@@ -36,9 +36,11 @@ def titles(film: Film) -> list[str]:
 def test_presets_are_those_of_the_file_of_the_values_and_of_the_modality(film):
     values = np.arange(1000.0).reshape(20, 50)
     film.show(opened(image_of(values)))
-    assert titles(film) == ["File", "Middle 98 % of the values", "All values"]
+    assert titles(film) == ["Standard", "Middle 98 % of the values", "All values"]  # the file has none
     film.use_preset("Middle 98 % of the values")
     assert film.window.limits == (10, 989)
+    film.show(opened(image_of(values, window_presets=(("", Window.from_limits(3, 4)),))))
+    assert titles(film)[0] == "File"
     two = (("LUNG", Window.from_limits(-1350, 150)), ("BONE", Window.from_limits(-500, 1300)))
     film.show(opened(image_of(values, "CT", window=two[0][1], window_presets=two)))
     assert titles(film)[:2] == ["File 1: LUNG", "File 2: BONE"]

@@ -6,7 +6,7 @@ import pytest
 
 from softcam_core.errors import ManifestError
 from softcam_viewer.model import backend
-from softcam_viewer.model.labels import images_of, read_labels
+from softcam_viewer.model.labels import class_folders, images_of, labels_of_folders, read_labels
 
 
 @pytest.fixture
@@ -99,3 +99,47 @@ def test_labels_of_the_radiographs_with_boxes_are_found(shared_data):
     sick = [known for known in found.values() if "Pneumonia" in known.box_labels]
     assert sick
     assert all("Pneumonia" in known.label for known in sick)
+
+
+CLASSES = ("Normal", "Pneumonia")
+
+
+@pytest.fixture
+def sorted_folder(tmp_path: Path) -> Path:
+    """Images in two folders, one deeper, and one beside them."""
+    for name in ("normal/a.png", "pneumonia/old/b.png", "c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def by_folder(opened: list[Path], names: tuple[str, ...] = CLASSES) -> dict[str, str]:
+    labels = labels_of_folders(class_folders(opened, backend.find_paths(opened)), names)
+    return {path.name: label for path, label in labels.items()}
+
+
+def test_folders_called_like_classes_are_labels_of_what_is_in_them(sorted_folder):
+    assert by_folder([sorted_folder]) == {"a.png": "Normal", "b.png": "Pneumonia"}
+
+
+def test_nothing_is_guessed_of_folders_that_are_not_all_classes(sorted_folder):
+    assert by_folder([sorted_folder], ("normal", "edema")) == {}
+    assert by_folder([sorted_folder], ()) == {}
+    (sorted_folder / "ward 3").mkdir()
+    (sorted_folder / "ward 3" / "d.png").touch()
+    assert by_folder([sorted_folder]) == {}
+
+
+def test_splits_may_stand_above_the_classes(tmp_path):
+    for name in ("train/normal/a.png", "test/pneumonia/b.png", "test/normal/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert by_folder([tmp_path]) == {"a.png": "Normal", "b.png": "Pneumonia", "c.png": "Normal"}
+
+
+def test_one_folder_is_no_list_of_classes_and_several_files_of_two_are(sorted_folder):
+    (sorted_folder / "pneumonia" / "e.png").touch()
+    assert by_folder([sorted_folder / "pneumonia"]) == {}
+    assert by_folder([sorted_folder / "pneumonia" / "e.png"]) == {}
+    files = [sorted_folder / "normal" / "a.png", sorted_folder / "pneumonia" / "e.png"]
+    assert by_folder(files) == {"a.png": "Normal", "e.png": "Pneumonia"}

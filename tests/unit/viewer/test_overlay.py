@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -254,3 +254,10 @@ def test_the_probe_tells_the_number_that_is_drawn():
     percent = f"{drawn * overlay.factor:.0f}".replace("-", "−")
     assert found.reading == f"Grad-CAM {percent} % of max"
     assert found.sees is None  # its cells are pixels, not those of the network's features
+
+
+def test_memory_is_that_of_all_arrays():
+    overlay = make_overlay_map(explanation_of(np.random.default_rng(0).normal(size=(2, 5, 5))), 0, 1)
+    arrays = [value for field in fields(overlay) if isinstance(value := getattr(overlay, field.name), np.ndarray)]
+    assert len(arrays) == 4
+    assert overlay.nbytes == sum(array.nbytes for array in arrays)

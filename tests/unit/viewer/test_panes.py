@@ -167,12 +167,12 @@ def test_a_method_that_was_stopped_says_so_and_can_be_started_again(opened, pane
 def test_what_runs_is_told_to_stop_when_its_answer_is_not_wanted_any_more(opened, panes, lanes, settle, monkeypatch):
     pane, explained, asked = panes.active, backend.explain, []
 
-    def switch_while_running(network, image, method, aim, on_progress, should_stop):
+    def switch_while_running(network, image, method, aim, views, on_progress, should_stop):
         if method == "rise":
             asked.append(should_stop())
             pane.set_method("cam")
             asked.append(should_stop())
-        return explained(network, image, method, aim, on_progress, should_stop)
+        return explained(network, image, method, aim, views, on_progress, should_stop)
 
     monkeypatch.setattr(backend, "explain", switch_while_running)
     pane.set_method("rise")

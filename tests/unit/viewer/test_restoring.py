@@ -8,7 +8,8 @@ import pytest
 
 from softcam_core.errors import CheckpointError
 from softcam_core.imaging.image import Identity, ImageHeader
-from softcam_viewer.model import backend
+from softcam_viewer.model import backend, session
+from softcam_viewer.model.labels import Known
 from softcam_viewer.model.look import Look
 from softcam_viewer.model.measure import Measure
 from softcam_viewer.model.session_file import read_session
@@ -46,6 +47,33 @@ def test_regions_and_shapes_are_left_out_again_with_the_same_outcome(weighed, ma
     assert np.array_equal(now.mask, before.mask)
     again.session.panes.active.set_overlay(threshold=0.95)  # and stay so while it moves
     assert now.names_left_out == ("R1", "L1")
+
+
+def test_tables_that_were_opened_give_their_labels_again_and_missing_ones_are_told(make_bench, disk, monkeypatch):
+    def labels(opened, images):
+        found = {image: Known(label=f"of {t.name}") for t in opened if t.suffix == ".csv" for image in images}
+        return found, ()
+
+    monkeypatch.setattr(session, "read_labels", labels)
+    monkeypatch.setattr(backend, "find_paths", lambda paths: [disk / "one.png"])
+    table = disk / "elsewhere.csv"
+    table.write_text("image,label\n")
+    bench = make_bench()
+    bench.desk.open_images([table])
+    bench.settle()
+    assert bench.session.cases[0].label == "of elsewhere.csv"
+    bench.save_as(disk / "s.softcam")
+    again = make_bench()
+    again.open(disk / "s.softcam")
+    assert again.messages == []
+    assert again.session.cases[0].label == "of elsewhere.csv"
+    again.save_as(disk / "t.softcam")
+    assert read_session(disk / "t.softcam").tables == (table,)
+    table.unlink()
+    third = make_bench()
+    third.open(disk / "s.softcam")
+    assert "Tables of labels are missing: elsewhere.csv" in third.messages[0]
+    assert third.session.cases[0].label == ""
 
 
 def test_what_is_left_out_is_kept_also_by_who_closes_before_the_map_is_there(weighed, make_bench, disk):

@@ -64,6 +64,23 @@ def test_the_wheel_goes_through_frames_before_it_goes_to_the_next_case(session, 
     assert (session.row, session.film.image.frame) == (0, 0)
 
 
+def test_the_worklist_tells_the_prediction_of_the_first_frame_whichever_is_in_view(session, settle):
+    session.open_model(Path("a-b-c"))
+    session.open_paths([Path("multi"), Path("one")])
+    settle()
+    first = session.cases[0].prediction
+    assert first is not None
+    session.cases.update_case(0, prediction=("before", 0.5))
+    session.step_frame(1)
+    settle()
+    assert session.film.image.frame == 1
+    assert session.panes.active.explanation is not None
+    assert session.cases[0].prediction == ("before", 0.5)
+    session.step_frame(-1)
+    settle()
+    assert session.cases[0].prediction == first
+
+
 def test_stepping_keeps_the_class_shown_and_another_model_resets_it(session, lanes, settle):
     session.open_model(Path("a-b-c"))
     session.open_paths([Path("one"), Path("two")])
