@@ -108,7 +108,7 @@ def test_each_pane_has_its_own_regions_left_out(show, opened, settle):
     weighing = show(CHECKERBOARD)
     opened.panes.set_layout("1x2")
     settle()
-    first, second = opened.panes.shown
+    second = opened.panes.shown[1]
     second.set_method("evidence")
     second.set_overlay(target=1, against=None)
     settle()
