@@ -45,7 +45,7 @@ types: setup-dev ## check types
 
 check: lint types test ## all that CI checks
 
-screenshots: setup ## remake the pictures in docs/
+screenshots: setup ## remake the pictures in docs/, and with test data those in build/screenshots
 	$(BOX) QT_QPA_PLATFORM=offscreen $(PY) tools/screenshots.py
 
 demo-cases: setup ## remake resources/demo/cases

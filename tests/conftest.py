@@ -1,35 +1,21 @@
 """What all tests share."""
 
-import gc
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from softcam_core.imaging.preprocessing import Preprocessing
 from softcam_core.models.card import ModelCard
 from softcam_core.models.checkpoint import save_model
 from softcam_core.models.softcam import SoftCAM
 
+pytest_plugins = ["leaks"]
 
-def pytest_unconfigure() -> None:
-    """Pytest: nothing has to stay any more."""
-    gc.unfreeze()
-
-
-@pytest.fixture(autouse=True)
-def collected_on_the_ui_thread(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Tests of windows leave no Qt objects to be destroyed on another thread; see `softcam_viewer.jobs.garbage`."""
-    if "qapp" not in request.fixturenames:
-        yield
-        return
-    if not gc.get_freeze_count():
-        gc.freeze()  # or each collection would look through all of torch
-    gc.disable()
-    yield
-    gc.collect()
-    gc.enable()
+# How long an example takes tells of the machine, which may be busy.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,11 @@
-"""Remake the pictures in docs/images, with phantoms only. Run by ``make screenshots``."""
+"""Remake the pictures of the window. Run by ``make screenshots``.
 
+Those in docs/images show phantoms only. Those in build/screenshots show real images, which may not be passed on: see
+``screenshots_real.py``, which is run once for each scale, as Qt takes its scale when it starts.
+"""
+
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -9,8 +15,11 @@ from PySide6.QtWidgets import QApplication
 
 from softcam_viewer.app import Viewer, log_qt_message
 
-IMAGES = Path(__file__).parents[1] / "docs" / "images"
+ROOT = Path(__file__).parents[1]
+IMAGES = ROOT / "docs" / "images"
+DATA = ROOT.parent / "shared" / "data"
 COMPARED = ("evidence", "layercam", "gradxinput", "occlusion")
+SCALES = ("1", "1.5", "2")
 
 
 def wait(viewer: Viewer) -> None:
@@ -24,7 +33,7 @@ def wait(viewer: Viewer) -> None:
         time.sleep(0.02)
 
 
-def main() -> int:
+def picture_phantoms() -> None:
     """Write one picture for each theme, one of methods side by side, and the empty window."""
     qInstallMessageHandler(log_qt_message)
     app = QApplication([])
@@ -54,6 +63,20 @@ def main() -> int:
             viewer.window.grab().save(str(IMAGES / "compare.png"))
         viewer.close()
         viewer.window.deleteLater()
+        viewer.garbage.thaw()
+
+
+def main() -> int:
+    """Write all pictures; those of real images only where these are."""
+    picture_phantoms()
+    if not DATA.is_dir():
+        sys.stdout.write("No real images in ../shared/data: build/screenshots is left as it is.\n")
+        return 0
+    script = Path(__file__).with_name("screenshots_real.py")
+    for scale in SCALES:
+        done = subprocess.run([sys.executable, str(script)], env={**os.environ, "QT_SCALE_FACTOR": scale}, check=False)
+        if done.returncode:
+            return done.returncode
     return 0
 
 

@@ -27,7 +27,7 @@ class GradientTimesInput(Explainer):
 
     about: ClassVar[About] = About(
         name="gradxinput",
-        title="Gradient x input",
+        title="Gradient × input",
         reference="Shrikumar et al., arXiv 1605.01713, 2016",
         family="gradient",
         cost="backward",

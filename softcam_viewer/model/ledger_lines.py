@@ -24,8 +24,9 @@ class Line:
 
     Attributes
     ----------
-    kind : {"region", "rest", "sum", "shape"}
-        Regions and the rest add up to the sum; shapes lie anywhere and are told apart from it.
+    kind : {"region", "rest", "sum", "shape", "outcome"}
+        Regions and the rest add up to the sum; shapes lie anywhere and are told apart from it. The outcome is what the
+        sum would be without all that is left out.
     title : str
     contribution : float
         In the map's unit.
@@ -45,7 +46,7 @@ class Line:
         False where it is left out.
     """
 
-    kind: Literal["region", "rest", "sum", "shape"]
+    kind: Literal["region", "rest", "sum", "shape", "outcome"]
     title: str
     contribution: float
     area: str = ""
@@ -107,6 +108,10 @@ def ledger_lines(weighing: Weighing) -> list[Line]:
     lines = [replace(line, share=share_text(line.contribution, ledger.total)) for line in lines]
     lines.append(Line("sum", "Sum", ledger.total, note=_sum_note(overlay)))
     lines += [_shape_line(weighing, index) for index in range(len(weighing.shapes))]
+    if weighing.mask is not None:
+        after = ledger.total - weighing.contribution_of(weighing.mask)
+        note = f"The {overlay.unit} without them; what is in several of them is taken out once."
+        lines.append(Line("outcome", f"Without {', '.join(weighing.names_left_out)}", after, note=note))
     return lines
 
 
@@ -148,7 +153,15 @@ def _shape_line(weighing: Weighing, index: int) -> Line:
     rows, columns = zip(*shape.points, strict=True)
     box = (min(rows), min(columns), max(rows), max(columns))
     note = "Drawn by hand. It may overlap regions, so it is not part of the sum."
-    return Line("shape", shape.name, weighing.contribution_of(shape), "drawn", note=note, box=box, is_counted=False)
+    return Line(
+        "shape",
+        shape.name,
+        weighing.contribution_of(weighing.mask_of(shape)),
+        "drawn",
+        note=note,
+        box=box,
+        is_counted=False,
+    )
 
 
 def _area(weighing: Weighing, pixels: int, share: float) -> str:

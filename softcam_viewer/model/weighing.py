@@ -171,12 +171,21 @@ class Weighing(QObject):
         self._weigh()
         self.changed.emit()
 
-    def contribution_of(self, shape: Shape) -> float:
-        """What lies in a shape gives to the logit or the log-odds, whether or not regions in it are left out too."""
+    def contribution_of(self, mask: Mask) -> float:
+        """What a place gives to the logit or the log-odds; (h, w) coverage of the map's pixels, 0 to 1."""
         overlay = self.overlay
-        if overlay is None or overlay.shares is None:
-            return 0.0
-        return float((overlay.shares * self._mask_of(shape, overlay)).sum())
+        return 0.0 if overlay is None or overlay.shares is None else float((overlay.shares * mask).sum())
+
+    def mask_of(self, shape: Shape) -> Mask:
+        """Coverage of the map's pixels by a shape, (h, w), 0 to 1; there is a ledger."""
+        overlay = self.overlay
+        assert overlay is not None
+        top, left, bottom, right = overlay.box
+        height, width = overlay.raster.image_size
+        down, across = height / (bottom - top), width / (right - left)
+        points = [((row - top) * down, (column - left) * across) for row, column in shape.points]
+        mask: Mask = polygon_mask(points, (height, width))
+        return mask
 
     def area_mm2(self, pixels: int) -> float | None:
         """Area of pixels of the ledger in square millimetres; None where the image does not know how large it is."""
@@ -229,14 +238,5 @@ class Weighing(QObject):
 
         mask = np.isin(self.ledger.labels, list(numbers)).astype(np.float32)
         for shape in self.shapes:
-            np.maximum(mask, self._mask_of(shape, overlay), out=mask)
+            np.maximum(mask, self.mask_of(shape), out=mask)
         self.mask, self.outcome = mask, without(explanation, mask, overlay.raster)
-
-    def _mask_of(self, shape: Shape, overlay: OverlayMap) -> Mask:
-        """Coverage of the pixels of the map's raster."""
-        top, left, bottom, right = overlay.box
-        height, width = overlay.raster.image_size
-        down, across = height / (bottom - top), width / (right - left)
-        points = [((row - top) * down, (column - left) * across) for row, column in shape.points]
-        mask: Mask = polygon_mask(points, (height, width))
-        return mask

@@ -47,6 +47,7 @@ class CardDialog(QDialog):
         page.setLayout(grid)
         grid.setContentsMargins(0, 0, 12, 0)
         area = QScrollArea()
+        area.setAccessibleName("What the model is")
         area.setWidget(page)
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -115,6 +115,8 @@ class ConversionDialog(QDialog):
             grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop if widget is self.classes else Qt.AlignmentFlag(0))
             grid.addWidget(widget, row, 1)
             widget.setAccessibleName(title)
+        self.side.setAccessibleName("Shorter side in pixels")
+        self.target.setAccessibleName("Model file")
         grid.addWidget(QLabel("Shorter side"), 4, 0)
         side = QHBoxLayout()
         side.setSpacing(8)

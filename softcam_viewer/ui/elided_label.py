@@ -8,16 +8,21 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QStyleOption, QWidget
 
 
 class ElidedLabel(QLabel):
-    """One line of text, elided on the right.
+    """One line of text, elided.
 
     Parameters
     ----------
     name : str
         Object name, for the style sheet.
+    mode : Qt.TextElideMode
+        Where it is elided: on the right by default.
     """
 
-    def __init__(self, name: str = "", parent: QWidget | None = None) -> None:
+    def __init__(
+        self, name: str = "", parent: QWidget | None = None, mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight
+    ) -> None:
         super().__init__(parent)
+        self._mode = mode
         self.setObjectName(name)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
@@ -34,7 +39,7 @@ class ElidedLabel(QLabel):
         """Qt: draw what fits."""
         painter, option = QPainter(self), QStyleOption()
         option.initFrom(self)
-        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        text = self.fontMetrics().elidedText(self.text(), self._mode, self.width())
         self.style().drawItemText(
             painter, self.rect(), int(self.alignment().value), option.palette, self.isEnabled(), text,
             self.foregroundRole(),

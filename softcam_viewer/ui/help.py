@@ -55,6 +55,7 @@ class ShortcutSheet(QDialog):
         for column in _columns(groups):
             row.addLayout(_column(column))
         scroll = QScrollArea()
+        scroll.setAccessibleName("Keys and mouse")
         scroll.setWidget(sheet)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         size = sheet.sizeHint()
@@ -111,6 +112,8 @@ class AboutDialog(QDialog):
         self.setWindowTitle("About the SoftCAM viewer")
         grid = QGridLayout()
         grid.setHorizontalSpacing(24)
+        grid.setVerticalSpacing(6)
+        grid.setColumnStretch(1, 1)
         title = QLabel("SoftCAM viewer")
         title.setObjectName("emptyTitle")
         notice = QLabel(NOTICE)

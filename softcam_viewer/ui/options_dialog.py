@@ -22,6 +22,8 @@ from softcam_viewer.model.methods import Method, Option, OptionValue, spec_of, v
 from softcam_viewer.model.pane import PaneState
 
 MOST = 1_000_000
+TEXT_MARGINS = 7, 0, 7, 0
+"""Of numbers, which style sheets cannot give them: as of the text in other fields."""
 
 
 class OptionEditor:
@@ -40,6 +42,7 @@ class OptionEditor:
             self.widget = QCheckBox(_name(option))
         elif isinstance(default, int):
             self.widget = QSpinBox()
+            self.widget.lineEdit().setTextMargins(*TEXT_MARGINS)
             self.widget.setRange(int(option.least if option.least is not None else -MOST), MOST)
         elif option.choices:
             self.widget = QComboBox()

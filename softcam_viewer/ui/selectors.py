@@ -160,8 +160,12 @@ class Selector(QComboBox):
             QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, self
         )
         theme = current_theme()
-        painter.setPen(QColor(theme.text if self.isEnabled() else theme.muted))
-        text = self.fontMetrics().elidedText(self.currentText(), Qt.TextElideMode.ElideRight, area.width())
+        is_chosen = bool(self.currentText())
+        painter.setPen(QColor(theme.text if self.isEnabled() and is_chosen else theme.muted))
+        # In the middle: names of models that are compared often differ at their ends.
+        text = self.fontMetrics().elidedText(
+            self.currentText() if is_chosen else self._name, Qt.TextElideMode.ElideMiddle, area.width()
+        )
         painter.drawText(QRect(area), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
 
 

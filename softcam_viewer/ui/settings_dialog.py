@@ -119,6 +119,7 @@ class SettingsDialog(QDialog):
                 text.setWordWrap(True)
                 grid.addWidget(text, row + 1, 1, 1, 2)
             grid.setRowMinimumHeight(row + 2, 10)
+        grid.setRowStretch(grid.rowCount(), 1)  # takes what is too much, so that hints stay with what they are of
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 20, 24, 16)
         column.setSpacing(12)

@@ -33,7 +33,7 @@ class StartPage(QWidget):
     def __init__(self, store: RecentStore, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._store = store
-        title = QLabel("Open a radiograph to look inside a classifier")
+        title = QLabel("Open images to look inside a classifier")
         title.setObjectName("emptyTitle")
         hint = QLabel(
             "DICOM, PNG, JPEG or TIFF, single files or whole folders; models and sessions.\n"

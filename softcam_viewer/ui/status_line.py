@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from softcam_core.notice import NOTICE
-from softcam_viewer.model.probe import probe
+from softcam_viewer.model.probe import Probe, probe
 from softcam_viewer.model.session import Session
 from softcam_viewer.model.tools import Tools
 from softcam_viewer.ui.canvas.pane import Pane
 from softcam_viewer.ui.elided_label import ElidedLabel
+
+MARGIN, SPACING = 14, 20
+DROP = "Images, folders, models and sessions can be dropped anywhere in the window."
+DIGITS = re.compile(r"\d")
 
 
 class StatusLine(QWidget):
@@ -28,16 +36,18 @@ class StatusLine(QWidget):
         self._session = session
         self._pointed: tuple[Pane, float, float] | None = None
         self._tools: Tools | None = None
-        self._hint, self._probe, notice = ElidedLabel("muted"), QLabel(), QLabel(NOTICE)
-        notice.setObjectName("notice")
+        self._found: Probe | None = None
+        self._hint, self._probe, self._notice = ElidedLabel("muted"), QLabel(), QLabel(NOTICE)
+        self._notice.setObjectName("notice")
         row = QHBoxLayout(self)
-        row.setContentsMargins(14, 7, 14, 7)
-        row.setSpacing(28)
+        row.setContentsMargins(MARGIN, 7, MARGIN, 7)
+        row.setSpacing(SPACING)
         row.addWidget(self._hint, 1)
         row.addWidget(self._probe)
-        row.addWidget(notice)
+        row.addWidget(self._notice)
         session.film.image_changed.connect(self._refresh)
         session.film.image_changed.connect(self._show_hint)
+        session.cases.modelReset.connect(self._show_hint)
 
     @property
     def hint(self) -> str:
@@ -46,8 +56,8 @@ class StatusLine(QWidget):
 
     @property
     def text(self) -> str:
-        """What is said of the point under the cursor."""
-        return self._probe.text()
+        """What is known of the point under the cursor; where there is no room for it, less is shown."""
+        return self._found.text() if self._found is not None else ""
 
     def follow(self, pane: Pane) -> None:
         """Tell what is under the cursor in a pane: its own map, whichever pane is active."""
@@ -65,8 +75,12 @@ class StatusLine(QWidget):
             return
         tool, image = self._tools.active, self._session.film.image
         without_size = tool.name == "ruler" and image is not None and image.spacing is None
+        if image is None and not len(self._session.cases):
+            self._hint.setText(DROP)
+            return
         remark = "The file does not say how large a pixel is: lengths are in pixels.    " if without_size else ""
         self._hint.setText(remark + tool.hint)
+        self._show_probe()
 
     def _point(self, pane: Pane, row: float, column: float) -> None:
         self._pointed = pane, row, column
@@ -77,11 +91,36 @@ class StatusLine(QWidget):
         self._refresh()
 
     def _refresh(self) -> None:
-        found = None
+        self._found = None
         if self._pointed is not None:
             pane, row, column = self._pointed
-            state = pane.state
-            if state.film.image is not None:
+            state, image = pane.state, pane.state.film.image
+            if image is not None:
                 field = state.model.field if state.model else None
-                found = probe(state.film.image, row, column, state.explanation, state.overlay, field, state.overlay_map)
-        self._probe.setText(found.text() if found else "")
+                self._found = probe(image, row, column, state.explanation, state.overlay, field, state.overlay_map)
+        self._show_probe()
+
+    def _show_probe(self) -> None:
+        """Tell of the point what there is room for beside what the mouse does, which must stay readable."""
+        texts = _texts(self._found) if self._found is not None else [""]
+        metrics = self._hint.fontMetrics()
+        room = self.width() - 2 * MARGIN - 2 * SPACING - self._notice.sizeHint().width()
+        room -= metrics.horizontalAdvance(self._hint.text())
+        # Digits differ in width: as they change, the choice must not go to and fro.
+        fitting = (text for text in texts if metrics.horizontalAdvance(DIGITS.sub("0", text)) <= room)
+        self._probe.setText(next(fitting, texts[-1]))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt: there may be room for more, or less."""
+        super().resizeEvent(event)
+        self._show_probe()
+
+
+def _texts(found: Probe) -> list[str]:
+    """What is known of a point: all of it, without what the cell sees, and without the cell."""
+    value = "   ·   ".join(filter(None, (found.value, found.reading)))
+    return [
+        found.text(),
+        replace(found, footprint=None, sees=None).text(),
+        replace(found, cell=None, value=value).text(),
+    ]

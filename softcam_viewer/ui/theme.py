@@ -54,7 +54,7 @@ DARK = Theme(
 LIGHT = Theme(
     name="light",
     background="#eef1f5",
-    canvas="#12151a",  # films are read on black in either theme
+    canvas=DARK.canvas,  # films are read in the dark in either theme
     panel="#ffffff",
     raised="#f1f4f8",
     line="#d3dae4",
@@ -110,6 +110,7 @@ QSplitter::handle {{ background: {t.line}; }}
 #failure {{ color: {t.error}; }}
 #notice {{ color: {t.warning}; font-weight: 600; }}
 #statusLine {{ background: {t.panel}; border-top: 1px solid {t.line}; }}
+#statusLine QLabel {{ font-size: 12px; }}
 #message {{ background: {t.raised}; border: 1px solid {t.error}; border-radius: 6px; }}
 #messageMark {{ color: {t.error}; font-size: 15px; }}
 
@@ -118,17 +119,24 @@ QPushButton, QToolButton {{ background: {t.raised}; border: 1px solid {t.line}; 
 QPushButton:hover, QToolButton:hover {{ border-color: {t.muted}; }}
 QPushButton:focus, QComboBox:focus, QLineEdit:focus, QPlainTextEdit:focus {{
     border-color: {t.accent}; }}
-QPushButton:disabled {{ color: {t.muted}; }}
+QPushButton:disabled, QToolButton:disabled {{ color: {t.muted}; }}
+QPushButton:disabled:hover, QToolButton:disabled:hover {{ border-color: {t.line}; }}
 QPushButton#primary {{ background: {t.accent}; color: {t.on_accent}; border-color: {t.accent}; font-weight: 600; }}
 QPushButton#primary:disabled {{ background: {t.raised}; color: {t.muted}; border-color: {t.line}; }}
 QToolButton#iconButton {{ padding: 0; background: transparent; border-color: transparent; }}
-QToolButton#iconButton:hover, QToolButton#iconButton:focus {{ border-color: {t.muted}; }}
+QToolButton#iconButton:hover {{ border-color: {t.muted}; }}
+QToolButton:focus, QToolButton#iconButton:focus {{ border-color: {t.accent}; }}
 QToolButton#iconButton:checked {{ border-color: {t.accent}; background: {t.raised}; }}
+QToolButton#iconButton:disabled {{ border-color: transparent; background: transparent; }}
 QToolButton#small {{ padding: 1px 10px; font-size: 12px; }}
-QToolButton#flat {{ background: transparent; border: none; padding: 2px 6px; color: {t.muted}; }}
+QToolButton#small:checked {{ color: {t.accent}; border-color: {t.accent}; }}
+QToolButton#flat {{ background: transparent; border-color: transparent; padding: 1px 5px; color: {t.muted}; }}
+QToolButton#flat:hover {{ color: {t.text}; }}
+QToolButton#flat:focus {{ border-color: {t.accent}; }}
 
 QLineEdit, QPlainTextEdit {{ background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px;
-    padding: 6px 9px; selection-background-color: {t.accent}; selection-color: {t.on_accent}; }}
+    padding: 6px 9px; selection-background-color: {t.accent}; selection-color: {t.on_accent};
+    placeholder-text-color: {t.muted}; }}
 QComboBox {{ background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px; padding: 5px 9px; }}
 QComboBox:disabled, QCheckBox:disabled, QLabel:disabled, QLineEdit:disabled, QPlainTextEdit:disabled {{
     color: {t.muted}; }}
@@ -156,6 +164,10 @@ QRadioButton::indicator {{ width: 14px; height: 14px; border: 1px solid {t.muted
     background: {t.raised}; }}
 QRadioButton::indicator:checked {{ border: 4px solid {t.accent}; width: 8px; height: 8px; background: {t.on_accent}; }}
 QRadioButton:disabled {{ color: {t.muted}; }}
+QCheckBox::indicator:focus, QRadioButton::indicator:focus {{ width: 12px; height: 12px;
+    border: 2px solid {t.accent}; }}
+QCheckBox::indicator:checked:focus {{ border: 2px solid {t.text}; }}
+QRadioButton::indicator:checked:focus {{ border: 4px solid {t.text}; width: 8px; height: 8px; }}
 QCheckBox::indicator:disabled {{ background: {t.line}; border-color: {t.line}; }}
 
 QSlider {{ min-height: 22px; }}
@@ -168,7 +180,8 @@ QSlider::handle:horizontal:focus {{ background: {t.accent}; }}
 
 #palette {{ background: {t.panel}; border: 1px solid {t.line}; border-radius: 8px; }}
 QToolButton#recent {{ background: transparent; border: 1px solid transparent; padding: 4px 6px; color: {t.accent}; }}
-QToolButton#recent:hover, QToolButton#recent:focus {{ border-color: {t.muted}; }}
+QToolButton#recent:hover {{ border-color: {t.muted}; }}
+QToolButton#recent:focus {{ border-color: {t.accent}; }}
 QToolButton#recent:disabled {{ color: {t.muted}; }}
 
 QTableView {{ background: {t.panel}; border: 1px solid {t.line}; border-radius: 5px; outline: none;
@@ -178,7 +191,7 @@ QTableView::item:selected {{ background: {t.raised}; color: {t.text}; }}
 QTableView:focus {{ border-color: {t.accent}; }}
 QHeaderView {{ background: {t.panel}; border: none; }}
 QHeaderView::section {{ background: {t.panel}; color: {t.muted}; border: none;
-    border-bottom: 1px solid {t.line}; padding: 6px 8px; font-size: 12px; }}
+    border-bottom: 1px solid {t.line}; padding: 6px 8px 6px 11px; font-size: 12px; }}
 QListView {{ background: {t.panel}; border: none; outline: none; }}
 QScrollArea {{ border: none; }}
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}

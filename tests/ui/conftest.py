@@ -13,14 +13,18 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QImage, QMouseEvent, QWheelEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel, QMessageBox
 
 from softcam_core.imaging.preprocessing import Preprocessing
 from softcam_core.models.card import ModelCard
 from softcam_core.models.checkpoint import save_model
 from softcam_core.models.softcam import SoftCAM
+from softcam_core.resources import resource
 from softcam_viewer.app import Viewer
+from softcam_viewer.jobs.lanes import Lanes, ThreadLane
+from softcam_viewer.model.session import Session
 from softcam_viewer.model.user_folders import UserFolders
+from softcam_viewer.ui.theme import DARK, apply_theme
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +56,16 @@ def folder(tmp_path: Path) -> Path:
     return films
 
 
+def _end(viewer: Viewer) -> None:
+    """Close a viewer; nothing of it stays, as nothing stays of a program that has ended."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Nobody is there to say whether to save the session.
+        patch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Discard)
+        viewer.close()
+    viewer.window.deleteLater()
+    viewer.session.deleteLater()
+
+
 @pytest.fixture
 def viewer(qtbot) -> Iterator[Viewer]:
     app = QApplication.instance()
@@ -61,8 +75,26 @@ def viewer(qtbot) -> Iterator[Viewer]:
     viewer.window.show()
     qtbot.waitExposed(viewer.window)
     yield viewer
-    viewer.close()
-    viewer.window.deleteLater()
+    _end(viewer)
+
+
+@pytest.fixture
+def lanes(qapp) -> Iterator[Lanes]:
+    """Lanes with threads, for parts of the window alone."""
+    made = Lanes(*(ThreadLane(name) for name in Lanes._fields))
+    yield made
+    for lane in made:
+        lane.shut_down()
+
+
+@pytest.fixture
+def session(qapp, lanes: Lanes) -> Iterator[Session]:
+    """A session that works, for parts of the window alone."""
+    apply_theme(qapp, DARK)
+    session = Session(lanes, "cpu")
+    yield session
+    session.stop()
+    session.deleteLater()
 
 
 @pytest.fixture
@@ -74,6 +106,34 @@ def settle(qtbot, viewer: Viewer) -> Callable[[], None]:
         QApplication.processEvents()
 
     return wait
+
+
+@pytest.fixture
+def opened(viewer: Viewer, folder: Path, signed_model_file: Path, settle) -> Viewer:
+    """The model of two classes, and the first of the folder's films in view."""
+    viewer.session.open_model(signed_model_file)
+    viewer.session.open_paths([folder])
+    settle()
+    return viewer
+
+
+@pytest.fixture
+def open_demo(viewer: Viewer, settle) -> Callable[[int], Viewer]:
+    """Open the bundled model, and as many of the bundled cases as one wants."""
+
+    def make(count: int) -> Viewer:
+        viewer.session.open_model(resource("demo/model.safetensors"))
+        viewer.session.open_paths(sorted(resource("demo/cases").iterdir())[:count])
+        settle()
+        return viewer
+
+    return make
+
+
+@pytest.fixture
+def demo(open_demo) -> Viewer:
+    """The bundled model, and the first of the bundled cases."""
+    return open_demo(1)
 
 
 @pytest.fixture
@@ -102,14 +162,18 @@ def make_viewer(qtbot, rest, tmp_path: Path) -> Iterator[Callable[[], Viewer]]:
 
     yield make
     for viewer in made:
-        viewer.close()
-        viewer.window.deleteLater()
+        _end(viewer)
 
 
 def _pixels(widget) -> np.ndarray:
     image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
     view = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine() // 4, 4)
     return view[:, : image.width(), :3].astype(int)
+
+
+def _texts(widget) -> str:
+    labels = [label for label in widget.findChildren(QLabel) if label.isVisibleTo(widget)]
+    return "\n".join(label.text().replace("\u200b", "") for label in labels)  # where long names may break
 
 
 def _wheel_event(
@@ -144,6 +208,12 @@ def _move(view, to: QPoint, button: Qt.MouseButton) -> None:
 def pixels() -> Callable[..., np.ndarray]:
     """What a widget shows, (H, W, 3)."""
     return _pixels
+
+
+@pytest.fixture
+def texts() -> Callable[..., str]:
+    """What the labels of a widget say, as far as they are seen where it is."""
+    return _texts
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication
 
-from softcam_core.resources import resource
 from softcam_viewer.app import Viewer
 from softcam_viewer.model.probe import value_at
 from softcam_viewer.ui.canvas.film import pyramid_of
@@ -17,11 +16,9 @@ LEFT, NONE = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
 
 
 @pytest.fixture
-def demo(viewer, settle) -> Viewer:
-    """Two panes over the first of the bundled cases."""
-    viewer.session.open_model(resource("demo/model.safetensors"))
-    viewer.session.open_paths(sorted(resource("demo/cases").iterdir())[:2])
-    settle()
+def demo(open_demo, settle) -> Viewer:
+    """Two panes over the first of two bundled cases."""
+    viewer = open_demo(2)
     viewer.session.panes.set_layout("1x2")
     settle()
     return viewer

@@ -23,18 +23,6 @@ from softcam_viewer.ui.window_state import restore_window, save_window
 
 
 @pytest.fixture
-def opened(viewer, folder, signed_model_file, settle):
-    viewer.session.open_model(signed_model_file)
-    viewer.session.open_paths([folder])
-    settle()
-    return viewer
-
-
-def texts(widget) -> str:
-    return "\n".join(label.text() for label in widget.findChildren(QLabel) if not label.isHidden())
-
-
-@pytest.fixture
 def palette(opened, qtbot):
     opened.window.commands["show_palette"].trigger()
     found = opened.window.findChild(Palette)
@@ -98,7 +86,7 @@ def test_a_command_that_is_on_is_ticked_however_it_was_switched(opened):
     assert commands["toggle_overlay"].isChecked()
 
 
-def test_the_sheet_shows_the_keys_in_use_and_fits_a_small_screen(opened):
+def test_the_sheet_shows_the_keys_in_use_and_fits_a_small_screen(opened, texts):
     opened.desk.settings.change(shortcuts={"invert": ("F9",)})
     sheet = ShortcutSheet(opened.window.commands.keys)
     shown = texts(sheet)
@@ -192,7 +180,7 @@ def test_what_was_chosen_last_comes_first(opened, qtbot):
     palette.close()
 
 
-def test_what_cannot_be_used_comes_last_and_says_why(viewer, qtbot):
+def test_what_cannot_be_used_comes_last_and_says_why(viewer, qtbot, texts):
     viewer.window.commands["show_palette"].trigger()
     palette = viewer.window.findChild(Palette)
     qtbot.keyClicks(palette.line, "fit the")

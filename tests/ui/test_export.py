@@ -6,19 +6,15 @@ from PIL import Image
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import QApplication
 
-from softcam_core.resources import resource
 from softcam_viewer.app import Viewer
 from softcam_viewer.ui.export_dialog import ExportDialog
 from softcam_viewer.ui.pictures import as_array, caption_lines, picture_of
 
 
 @pytest.fixture
-def demo(viewer, settle) -> Viewer:
+def demo(open_demo) -> Viewer:
     """The bundled model, and two of the bundled cases."""
-    viewer.session.open_model(resource("demo/model.safetensors"))
-    viewer.session.open_paths(sorted(resource("demo/cases").iterdir())[:2])
-    settle()
-    return viewer
+    return open_demo(2)
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QVBoxLayout, QWidget
 
 from softcam_core.evaluation.one_image import curves_of, shown_map
 from softcam_core.notice import NOTICE
-from softcam_viewer.jobs.lanes import Lanes, ThreadLane
+from softcam_viewer.jobs.lanes import Lanes
 from softcam_viewer.model import figures_backend
 from softcam_viewer.model.figure_columns import COLUMNS, NOTHING, WAITING
 from softcam_viewer.model.figures import Figures
@@ -26,7 +26,7 @@ NARROW = 280
 class Host:
     """A session, and the panel in a window as narrow as the column beside the panes."""
 
-    def __init__(self, session: Session, lanes: list[ThreadLane], qtbot) -> None:
+    def __init__(self, session: Session, lanes: Lanes, qtbot) -> None:
         self.session, self.lanes, self.qtbot = session, lanes, qtbot
         self.figures = Figures(session, session._lanes.quick, session._lanes.slow, session)
         self.panel = FiguresPanel(self.figures)
@@ -60,19 +60,13 @@ class Host:
 
 
 @pytest.fixture
-def empty(qtbot) -> Iterator[Host]:
-    app = QApplication.instance()
-    apply_theme(app, DARK)
-    lanes = [ThreadLane(name) for name in Lanes._fields]
-    host = Host(Session(Lanes(*lanes), "cpu"), lanes, qtbot)
+def empty(qtbot, session, lanes) -> Iterator[Host]:
+    host = Host(session, lanes, qtbot)
     host.window.show()
     qtbot.waitExposed(host.window)
     yield host
     host.window.close()
     host.figures.stop()
-    host.session.stop()
-    for lane in lanes:
-        lane.shut_down()
     host.window.deleteLater()
 
 
@@ -90,9 +84,8 @@ def host(empty, three_class_file, folder) -> Host:
     return empty
 
 
-def test_without_a_model_the_panel_says_what_to_do(empty):
-    labels = [label.text() for label in empty.panel.findChildren(QLabel) if label.isVisible()]
-    assert any("Open an image and a model" in text for text in labels)
+def test_without_a_model_the_panel_says_what_to_do(empty, texts):
+    assert "Open an image and a model" in texts(empty.panel)
     assert not empty.panel.table.isVisible()
 
 
@@ -228,11 +221,11 @@ def test_a_hidden_panel_computes_nothing(host):
     assert host.figures.rows[1].cells["gini"].value is not None
 
 
-def test_fewer_panes_leave_fewer_columns_and_lines(host):
+def test_fewer_panes_leave_fewer_columns_and_lines(host, texts):
     host.session.panes.set_layout("1x1")
     host.settle()
     assert host.panel.table.model().columnCount() == 1
-    shown = [label.text() for label in host.panel.findChildren(QLabel) if label.isVisible()]
+    shown = texts(host.panel).splitlines()
     assert "1  SoftCAM evidence" in shown
     assert not any(text.startswith("2  ") for text in shown)
 

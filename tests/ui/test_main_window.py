@@ -2,33 +2,21 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit
+from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit
 
 from softcam_core.notice import NOTICE
 from softcam_viewer.commands import COMMANDS, MENUS
 from softcam_viewer.ui.handlers import CommandHandlers
 
 
-def texts(widget) -> str:
-    return "\n".join(label.text() for label in widget.findChildren(QLabel) if label.isVisible())
-
-
-@pytest.fixture
-def opened(viewer, folder, signed_model_file, settle):
-    viewer.session.open_model(signed_model_file)
-    viewer.session.open_paths([folder])
-    settle()
-    return viewer
-
-
-def test_an_empty_window_says_what_to_do_and_carries_the_notice(viewer):
+def test_an_empty_window_says_what_to_do_and_carries_the_notice(viewer, texts):
     shown = texts(viewer.window)
-    assert "Open a radiograph" in shown
+    assert "Open images to look inside" in shown
     assert NOTICE in shown
     assert "No model is open" in shown
 
 
-def test_opening_a_folder_shows_the_first_case_with_its_evidence(opened):
+def test_opening_a_folder_shows_the_first_case_with_its_evidence(opened, texts):
     session = opened.session
     assert len(session.cases) == 4
     assert session.film.image.source.name == "case_0.png"

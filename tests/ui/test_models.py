@@ -6,7 +6,7 @@ import pytest
 import torch
 import torchvision.models as tv
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QDialogButtonBox, QLabel
+from PySide6.QtWidgets import QApplication, QDialogButtonBox
 
 from softcam_core.models.checkpoint import load_model
 from softcam_core.notice import NOTICE
@@ -22,10 +22,6 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def texts(widget) -> str:
-    return "\n".join(label.text().replace("\u200b", "") for label in widget.findChildren(QLabel))
-
-
 @pytest.fixture
 def dialog(viewer, weights, folder, settle, tmp_path) -> ConversionDialog:
     viewer.session.open_paths([folder])
@@ -37,7 +33,7 @@ def dialog(viewer, weights, folder, settle, tmp_path) -> ConversionDialog:
     return dialog
 
 
-def test_the_dialog_tells_what_the_file_is_and_asks_for_the_rest(dialog, viewer):
+def test_the_dialog_tells_what_the_file_is_and_asks_for_the_rest(dialog, viewer, texts):
     assert "resnet18, all of its names and shapes fit, 2 outputs" in texts(dialog)
     assert NOTICE in texts(dialog)
     assert dialog.architecture.currentText() == "resnet18"
@@ -55,7 +51,7 @@ def test_the_dialog_tells_what_the_file_is_and_asks_for_the_rest(dialog, viewer)
         ("", "2 are needed"),
     ],
 )
-def test_what_cannot_be_converted_is_said_before(dialog, classes, problem):
+def test_what_cannot_be_converted_is_said_before(dialog, classes, problem, texts):
     dialog.classes.setPlainText(classes)
     assert problem in texts(dialog)
     assert not dialog.convert_button.isEnabled()
@@ -70,7 +66,7 @@ def test_a_model_file_and_a_size_are_needed(dialog):
     assert not dialog.convert_button.isEnabled()
 
 
-def test_converting_opens_the_model_and_tells_how_equal_it_is(dialog, viewer, settle, qtbot):
+def test_converting_opens_the_model_and_tells_how_equal_it_is(dialog, viewer, settle, qtbot, texts):
     dialog.classes.setPlainText("no finding\nopacity")
     dialog.side.setText("64")
     qtbot.mouseClick(dialog.convert_button, Qt.MouseButton.LeftButton)
@@ -87,7 +83,7 @@ def test_converting_opens_the_model_and_tells_how_equal_it_is(dialog, viewer, se
     dialog.buttons.button(QDialogButtonBox.StandardButton.Close).click()
 
 
-def test_a_conversion_that_fails_says_why_and_can_be_tried_again(dialog, viewer, settle, qtbot):
+def test_a_conversion_that_fails_says_why_and_can_be_tried_again(dialog, viewer, settle, qtbot, texts):
     dialog.architecture.setCurrentText("resnet50")
     qtbot.mouseClick(dialog.convert_button, Qt.MouseButton.LeftButton)
     settle()
@@ -114,7 +110,7 @@ def test_weights_of_something_else_are_one_message(viewer, tmp_path, settle):
     assert viewer.window.findChild(ConversionDialog) is None
 
 
-def test_the_card_can_be_read(viewer, signed_model_file, settle):
+def test_the_card_can_be_read(viewer, signed_model_file, settle, texts):
     action = viewer.window.commands["show_card"]
     assert not action.isEnabled()
     viewer.session.open_model(signed_model_file)

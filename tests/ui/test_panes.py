@@ -5,21 +5,12 @@ import threading
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication
 
 from softcam_core.resources import resource
 from softcam_viewer.app import Viewer
 from softcam_viewer.model.methods import list_methods
 from softcam_viewer.ui.options_dialog import OptionsDialog
-
-
-@pytest.fixture
-def demo(viewer, settle) -> Viewer:
-    """The bundled model, and the first of the bundled cases."""
-    viewer.session.open_model(resource("demo/model.safetensors"))
-    viewer.session.open_paths(sorted(resource("demo/cases").iterdir())[:1])
-    settle()
-    return viewer
 
 
 def key(viewer, qtbot, what, modifiers=Qt.KeyboardModifier.NoModifier) -> None:
@@ -38,10 +29,6 @@ def choose(qtbot, selector, title: str) -> None:
     qtbot.mouseMove(view.viewport(), view.visualRect(index).center())
     qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=view.visualRect(index).center())
     qtbot.waitUntil(lambda: not view.isVisible())
-
-
-def texts(widget) -> str:
-    return "\n".join(label.text() for label in widget.findChildren(QLabel) if label.isVisible())
 
 
 def test_layouts_have_keys_buttons_and_a_frame_round_the_active_pane(demo, qtbot, settle, pixels):
@@ -89,7 +76,9 @@ def test_arrow_keys_go_past_headings_and_the_wheel_chooses_nothing(demo, qtbot, 
     assert demo.session.panes.active.method == "gradcam"
 
 
-def test_choosing_a_method_with_the_mouse_draws_its_map_and_says_what_it_runs_on(demo, qtbot, settle, pixels, move):
+def test_choosing_a_method_with_the_mouse_draws_its_map_and_says_what_it_runs_on(
+    demo, qtbot, settle, pixels, move, texts
+):
     pane = demo.window.grid.active
     before = pixels(pane.view)
     choose(qtbot, pane.header.method, "Grad-CAM")
@@ -150,7 +139,7 @@ def test_a_refusal_stands_in_its_pane_and_the_window_goes_on(demo, qtbot, settle
     assert pane.notice.text == ""
 
 
-def test_options_are_asked_for_in_a_dialog_and_can_be_reset(demo, qtbot, settle):
+def test_options_are_asked_for_in_a_dialog_and_can_be_reset(demo, qtbot, settle, texts):
     pane = demo.window.grid.active
     assert not demo.window.commands["method_options"].isEnabled()  # evidence has none
     pane.state.set_method("gradcam")
@@ -201,7 +190,7 @@ def drag(view, by: QPoint, button: Qt.MouseButton, qtbot, move) -> None:
     qtbot.mouseRelease(view.viewport(), button, pos=middle + by)
 
 
-def test_overlay_controls_act_on_the_active_pane_alone(demo, qtbot, settle, pixels):
+def test_overlay_controls_act_on_the_active_pane_alone(demo, qtbot, settle, pixels, texts):
     demo.session.panes.set_layout("1x2")
     settle()
     first, second = demo.window.grid.panes
@@ -225,7 +214,9 @@ def test_space_hides_the_overlays_of_all_panes_while_it_is_held(demo, qtbot, set
     assert all(np.array_equal(before, pixels(view)) for before, view in zip(shown, views, strict=True))
 
 
-def test_a_second_model_can_be_compared_and_says_whose_prediction_is_told(demo, qtbot, settle, signed_model_file):
+def test_a_second_model_can_be_compared_and_says_whose_prediction_is_told(
+    demo, qtbot, settle, signed_model_file, texts
+):
     pane = demo.window.grid.active
     assert not pane.header.model.isVisible()
     demo.session.panes.set_layout("1x2")

@@ -3,25 +3,9 @@
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import (
-    QFileDialog,
-    QLabel,
-    QToolButton,
-)
+from PySide6.QtWidgets import QFileDialog, QToolButton
 
 from softcam_viewer.model.recent import RecentPath
-
-
-@pytest.fixture
-def opened(viewer, folder, signed_model_file, settle):
-    viewer.session.open_model(signed_model_file)
-    viewer.session.open_paths([folder])
-    settle()
-    return viewer
-
-
-def texts(widget) -> str:
-    return "\n".join(label.text() for label in widget.findChildren(QLabel) if not label.isHidden())
 
 
 def test_a_session_is_saved_closed_and_all_is_back(
@@ -93,7 +77,7 @@ def test_a_read_only_place_for_a_session_is_one_message(make_viewer, rest, folde
 # The start page
 
 
-def test_the_start_page_offers_what_was_open_and_marks_what_is_gone(make_viewer, qtbot, rest, folder, tmp_path):
+def test_the_start_page_offers_what_was_open_and_marks_what_is_gone(make_viewer, qtbot, rest, folder, tmp_path, texts):
     viewer = make_viewer()
     assert not viewer.window.start.reopen.isVisible()
     viewer.desk.recent.note("folder", folder)

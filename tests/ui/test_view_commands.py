@@ -95,3 +95,21 @@ def test_the_ledger_is_a_waterfall_and_a_table_again_by_key(two, qtbot):
     key(two, qtbot, Qt.Key.Key_W, Qt.KeyboardModifier.ShiftModifier)
     assert ledger.rows
     assert two.window.grid.tools.active is TOOLS["window"]  # which has W alone
+
+
+def test_the_tab_key_goes_through_the_panes_one_after_another(two, settle):
+    two.session.panes.set_layout("2x2")
+    two.session.panes.swap(0, 3)
+    settle()
+    stops = [stop for pane in two.window.grid.panes for stop in pane.stops]
+    chain, at = [], stops[0]
+    for _ in range(1000):
+        chain.append(at)
+        at = at.nextInFocusChain()
+        if at is stops[0]:
+            break
+    assert [widget for widget in chain if widget in stops] == stops
+    # And nothing but what belongs to panes comes between.
+    between = chain[: chain.index(stops[-1])]
+    assert two.window.overlay.threshold not in between
+    assert two.window.worklist.list not in between

@@ -7,46 +7,31 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication
 
-from softcam_viewer.jobs.lanes import Lanes, ThreadLane
 from softcam_viewer.model.cases import CaseList
-from softcam_viewer.model.session import Session
 from softcam_viewer.model.worklist import Worklist
 from softcam_viewer.ui.panels.worklist import WorklistPanel
-from softcam_viewer.ui.theme import DARK, apply_theme
 
 
 @pytest.fixture
-def panel(qtbot):
+def panel(qtbot, session):
     """The worklist alone, on a session that works."""
-    apply_theme(QApplication.instance(), DARK)
-    lanes = tuple(ThreadLane(name) for name in Lanes._fields)
-    session = Session(Lanes(*lanes), "cpu")
-    session.lanes_of_test = lanes
     panel = WorklistPanel(session)
     panel.resize(240, 700)
     panel.show()
     qtbot.waitExposed(panel)
     yield panel
-    session.stop()
-    for lane in lanes:
-        lane.shut_down()
     panel.close()
     panel.deleteLater()
-    session.deleteLater()
 
 
 @pytest.fixture
-def rest(panel, qtbot):
+def rest(session, lanes, qtbot):
     """Wait until nothing is read or computed any more."""
 
     def wait() -> None:
         QApplication.processEvents()
         qtbot.waitUntil(
-            lambda: (
-                all(lane.is_idle for lane in panel._session.lanes_of_test)
-                and not panel._session._ahead._timer.isActive()
-            ),
-            timeout=60_000,
+            lambda: all(lane.is_idle for lane in lanes) and not session._ahead._timer.isActive(), timeout=60_000
         )
         QApplication.processEvents()
 

@@ -41,7 +41,7 @@ from softcam_viewer.ui.canvas.layers import (
 from softcam_viewer.ui.canvas.pan_zoom import PanZoomView
 from softcam_viewer.ui.canvas.pointer import Crosshair, Lens
 from softcam_viewer.ui.canvas.tool_mouse import LEAST_DRAG, ToolMouse
-from softcam_viewer.ui.theme import current_theme
+from softcam_viewer.ui.theme import DARK
 
 ZOOM_STEP = 1.2
 PAN_STEP = 0.1
@@ -87,7 +87,7 @@ class ImageView(PanZoomView):
         for z, item in enumerate((self._film, self._overlay, self._contour, self._outline)):
             item.setZValue(z)
             self.add_item(item)
-        pen = QPen(QColor(current_theme().muted), 1.0, Qt.PenStyle.DashLine)
+        pen = QPen(QColor(DARK.muted), 1.0, Qt.PenStyle.DashLine)
         pen.setCosmetic(True)
         self._outline.setPen(pen)
         self._drag: QPointF | None = None
@@ -126,10 +126,12 @@ class ImageView(PanZoomView):
             return
         self._mouse.spacing = image.spacing
         self.set_image_size(image.size)
+        self.viewport().update()
 
     def show_window(self, window: Window, *, inverted: bool) -> None:
         """Show the image under a window."""
         self._film.set_window(window, inverted=inverted)
+        self.viewport().update()
 
     def show_overlay(self, overlay: OverlayMap | None, settings: OverlaySettings) -> None:
         """Lay a map over the image, or none; nothing of it is taken out."""
@@ -155,6 +157,7 @@ class ImageView(PanZoomView):
             return
         self._overlay.setLookupTable(lookup_table(self._map, settings))
         self._contour.show_settings(settings)
+        self.viewport().update()
 
     def _show_map(self) -> None:
         overlay, removed = self._map, self._removed_mask

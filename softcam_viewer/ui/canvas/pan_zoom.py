@@ -6,7 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Signal
 from PySide6.QtGui import QResizeEvent, QTransform
-from PySide6.QtWidgets import QGraphicsItem, QWidget
+from PySide6.QtWidgets import QGraphicsItem, QGraphicsView, QWidget
 
 from softcam_viewer.ui.canvas.view import View
 from softcam_viewer.ui.theme import current_theme
@@ -29,6 +29,9 @@ class PanZoomView(pg.GraphicsView):
         super().__init__(parent, background=current_theme().canvas)
         self._box = pg.ViewBox(lockAspect=True, invertY=True, enableMouse=False, enableMenu=False, defaultPadding=0)
         self._box.disableAutoRange()
+        # Whoever changes something asks for the paint: what the scene would ask for may come after the paint that the
+        # window's layout asks for, and all would be painted twice.
+        self.setViewportUpdateMode(QGraphicsView.ViewportUpdateMode.NoViewportUpdate)
         self.setCentralItem(self._box)
         self._size = (1, 1)
         self._centre = QPointF(0.5, 0.5)
@@ -134,6 +137,7 @@ class PanZoomView(pg.GraphicsView):
         area = QRectF(self._centre.x() - width / 2, self._centre.y() - height / 2, width, height)
         self._box.setRange(area, padding=0, disableAutoRange=True)
         self._box.updateMatrix()  # else it is done while painting, and all is painted twice
+        self.viewport().update()
 
     # Qt events
 

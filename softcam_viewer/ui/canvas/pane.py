@@ -94,6 +94,12 @@ class Pane(QWidget):
         self._is_framed = framed
         self.update()
 
+    @property
+    def stops(self) -> tuple[QWidget, ...]:
+        """Where the Tab key comes to, in this order."""
+        header = self.header
+        return header.method, header.target, header.model, header.options, self.view
+
     def open_options(self) -> None:
         """Ask for the method's options."""
         method = self._session.panes.methods.get(name_of(self.state.method))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -49,7 +50,8 @@ class PaneGrid(QWidget):
         row.setContentsMargins(12, 3, 8, 3)
         row.addWidget(self._case, 1)
         row.addWidget(self._work)
-        row.addWidget(ToolButtons(self.tools))
+        self._tool_buttons = ToolButtons(self.tools)
+        row.addWidget(self._tool_buttons)
         self.films = QWidget()
         self._cells = QGridLayout(self.films)
         self._cells.setContentsMargins(0, 0, 0, 0)
@@ -100,6 +102,10 @@ class PaneGrid(QWidget):
             self._cells.addWidget(self._made[state], *divmod(index, columns))
         for state, pane in self._made.items():
             pane.setVisible(state in visible)
+        # Later panes are made last, but the Tab key comes to them after those before them.
+        stops = [*self._tool_buttons.buttons.values(), *(stop for pane in self.panes for stop in pane.stops)]
+        for before, after in pairwise(stops):
+            QWidget.setTabOrder(before, after)
         self._on_active_changed()
 
     def _swap(self, dragged: Pane, target: Pane) -> None:

@@ -93,11 +93,15 @@ class CaseDelegate(QStyledItemDelegate):
         theme, is_chosen = current_theme(), bool(option.state & QStyle.StateFlag.State_Selected)
         picture = QRectF(area.left() + 10, area.center().y() - THUMBNAIL / 2, THUMBNAIL, THUMBNAIL)
         _draw_thumbnail(painter, picture, case)
-        left, count = picture.right() + 12, 4 if self.is_tall else 3
+        facts = (
+            f"label: {case.label.replace('|', ', ')}" if case.label else "",
+            f"{case.frames} frames" * (case.frames > 1),
+        )
+        left, count = picture.right() + 12, 2 + (case.status != "error") + any(facts)
         line = QRectF(left, area.center().y() - LINE * count / 2, area.right() - left - 6, LINE)
         _draw_text(painter, option.font, line, case.name, theme.text, is_strong=is_chosen, size=13)
         line.translate(0, LINE)
-        if case.prediction is not None:
+        if case.prediction is not None and case.status != "error":
             name, probability = case.prediction
             # The number is what must not be cut off.
             number = percent(probability)
@@ -105,7 +109,10 @@ class CaseDelegate(QStyledItemDelegate):
             room = line.width() - painter.fontMetrics().horizontalAdvance(f" {number}")
             short = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, int(room))
             _draw_text(painter, option.font, line, f"{short} {number}", theme.muted)
-        line.translate(0, LINE)
+        elif case.status != "error":  # a line of its own also before: nothing moves when the prediction comes
+            _draw_text(painter, option.font, line, "No prediction yet", theme.muted)
+        if case.status != "error":
+            line.translate(0, LINE)
         status = case.status
         text, color = STATUS_TEXTS[status], status_color(status, theme)
         if status == "error" and not case.error:
@@ -113,10 +120,6 @@ class CaseDelegate(QStyledItemDelegate):
         draw_mark(painter, QPointF(line.left() + 4, line.center().y()), status, color)
         _draw_text(painter, option.font, line.adjusted(14, 0, 0, 0), text, color)
         line.translate(0, LINE)
-        facts = (
-            f"label: {case.label.replace('|', ', ')}" if case.label else "",
-            f"{case.frames} frames" * (case.frames > 1),
-        )
         _draw_text(painter, option.font, line, " · ".join(filter(None, facts)), theme.muted)
 
 

@@ -127,7 +127,7 @@ class CurvesPlot(QWidget):
         painter.setFont(font)
         painter.setPen(QColor(theme.text))
         painter.drawText(QRectF(0, 0, self.width(), TITLE - 8), Qt.AlignmentFlag.AlignLeft, self._title)
-        for share in (0.0, 0.5, 1.0):
+        for share in (0.0, 0.5, 1.0) if self.steps else (0.0, 1.0):  # no line through what says that there is none
             y = area.bottom() - share * area.height()
             painter.setPen(QPen(QColor(theme.line), 1))
             painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))

@@ -110,7 +110,7 @@ class Legend(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self._lines: list[tuple[QWidget, ElidedLabel]] = []
         for number in range(1, PANES + 1):
-            line, label = QWidget(), ElidedLabel()
+            line, label = QWidget(), ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
             row = QHBoxLayout(line)
             row.setContentsMargins(0, 0, 0, 0)
             row.addWidget(LineSample(number))

@@ -98,7 +98,9 @@ class LedgerPanel(Section):
         self._area.setText("Area" + (SQUARE_MM if any(line.area.endswith(SQUARE_MM) for line in lines) else ""))
         self._unit.setText(overlay.unit.capitalize())
         self._waterfall.setVisible(is_waterfall)
-        self._waterfall.show_lines([line for line in lines if line.kind != "shape"] if is_waterfall else [])
+        self._waterfall.show_lines(
+            [line for line in lines if line.kind not in ("shape", "outcome")] if is_waterfall else []
+        )
         self.restore.setEnabled(bool(weighing.names_left_out))
         self._outcome.setVisible(weighing.outcome is not None)
         self._outcome.setText(outcome_text(self._session))

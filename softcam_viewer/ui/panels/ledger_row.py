@@ -11,7 +11,7 @@ from softcam_viewer.ui.theme import current_theme
 
 ROW_HEIGHT, BAR_HEIGHT = 28, 3
 LEFT = 24
-COLUMNS = AREA, PEAK, SHARE, NUMBER = 60, 46, 46, 66
+COLUMNS = AREA, PEAK, SHARE, NUMBER = 60, 46, 50, 66
 """Widths; what they leave at the left is for the name."""
 SQUARE_MM = " mm²"
 """Said once, above the column."""
@@ -109,11 +109,13 @@ class LedgerRow(QWidget):
         if line.kind == "sum":
             painter.setPen(QPen(QColor(theme.line), 1))
             painter.drawLine(0, 0, self.width(), 0)
-        else:
+        elif line.kind != "outcome":
             self._draw_bar(painter, line)
         strong, muted = QColor(theme.text if line.is_counted else theme.muted), QColor(theme.muted)
+        if line.kind == "outcome":
+            strong = QColor(theme.accent)
         font = QFont(self.font())
-        font.setWeight(QFont.Weight.DemiBold if line.kind == "sum" else QFont.Weight.Normal)
+        font.setWeight(QFont.Weight.DemiBold if line.kind in ("sum", "outcome") else QFont.Weight.Normal)
         struck = QFont(font)
         struck.setStrikeOut(not line.is_counted)
         texts = (line.area.removesuffix(SQUARE_MM), line.peak, line.share, self._number)
@@ -123,7 +125,8 @@ class LedgerRow(QWidget):
         room = QRectF(LEFT, 0, left + sum(COLUMNS[:empty]) - LEFT, self.height())
         painter.setFont(struck)
         painter.setPen(strong)
-        painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, line.title)
+        title = painter.fontMetrics().elidedText(line.title, Qt.TextElideMode.ElideRight, int(room.width()))
+        painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, title)
         painter.setFont(font)
         painter.setPen(muted)
         for text, width in zip(texts, COLUMNS, strict=True):
@@ -135,9 +138,8 @@ class LedgerRow(QWidget):
             left += width
 
     def _draw_bar(self, painter: QPainter, line: Line) -> None:
-        """Below the last two numbers: to the right for what speaks for the class, to the left for what is against."""
-        theme = current_theme()
-        room = (SHARE + NUMBER - 8) / 2
+        """Below the last number: to the right for what speaks for the class, to the left for what is against."""
+        theme, room = current_theme(), NUMBER / 2
         centre = self.width() - room
         extent = room * min(abs(line.contribution) / self._largest, 1.0)
         bar = QRectF(centre, self.height() - BAR_HEIGHT - 1, extent, BAR_HEIGHT)

@@ -86,6 +86,7 @@ class OverlayPanel(Section):
         combo.setToolTip(name)
         combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         combo.setMinimumContentsLength(6)
+        combo.setPlaceholderText("–")
         combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         return combo
 
@@ -158,7 +159,7 @@ class OverlayPanel(Section):
             combo.clear()
             for text, data in choices:
                 combo.addItem(text, data)
-        combo.setCurrentIndex(max(0, next((i for i, (_, data) in enumerate(choices) if data == current), 0)))
+        combo.setCurrentIndex(next((i for i, (_, data) in enumerate(choices) if data == current), 0))
 
 
 def threshold_text(overlay: OverlayMap, settings: OverlaySettings) -> str:

@@ -101,7 +101,7 @@ class Waterfall(QWidget):
             place = QRectF(self.width() - NUMBER, top, NUMBER, ROW)
             painter.drawText(place, Qt.AlignmentFlag.AlignRight | middle, number)
             for_it, against = theme.evidence_for, theme.evidence_against
-            color = QColor(theme.accent if line.kind == "sum" else for_it if line.contribution >= 0 else against)
+            color = QColor(theme.muted if line.kind == "sum" else for_it if line.contribution >= 0 else against)
             color.setAlphaF(1.0 if line.is_counted else 0.3)
             left, right = sorted((x(start), x(end)))
             painter.setPen(Qt.PenStyle.NoPen)

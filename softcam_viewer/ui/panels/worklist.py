@@ -136,7 +136,7 @@ class WorklistPanel(QWidget):
 
     def _make_filter(self) -> QVBoxLayout:
         self.filter = QLineEdit()
-        self.filter.setPlaceholderText("Filter: wrong, border>30%, not…")
+        self.filter.setPlaceholderText("Filter: wrong, uncertain…")
         self.filter.setClearButtonEnabled(True)
         self.filter.setAccessibleName("Filter of the worklist")
         self.filter.setToolTip(f"Words are looked for in names; “not” turns a fact round. {what_there_is()}")
@@ -162,7 +162,7 @@ class WorklistPanel(QWidget):
         row.addWidget(self.filter, 1)
         row.addWidget(self.choose_filter)
         box = QVBoxLayout()
-        box.setContentsMargins(8, 8, 4, 6)
+        box.setContentsMargins(10, 8, 6, 6)
         box.addLayout(row)
         box.addWidget(self._trouble)
         return box
@@ -317,9 +317,14 @@ class WorklistPanel(QWidget):
             hint = ""
             if worklist.filter_needs_model and self._session.model is None:
                 hint = " Predictions are asked for, but no model is open."
-            elif worklist.filter_needs_model and not self._session.previews.is_scanning:
+            elif worklist.filter_needs_model and not self._session.previews.is_scanning and self._has_unexplained:
                 hint = " Cases that have not been explained do not meet it: explain all cases first."
             self._empty.setText(f"No case meets the filter.{hint}")
+
+    @property
+    def _has_unexplained(self) -> bool:
+        cases = self._session.cases
+        return any(case.prediction is None and not case.error for case in map(cases.__getitem__, range(len(cases))))
 
     def _on_case_changed(self, row: int, fields: frozenset[str]) -> None:
         if "frames" in fields and not self._delegate.is_tall and self._session.cases[row].frames > 1:

@@ -115,7 +115,7 @@ def test_rotation_turns_in_what_the_centre_crop_cuts_off_and_black_elsewhere() -
 
 
 @given(shift=st.floats(-0.5, 0.5), seed=st.integers(0, 20))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_hue_turns_as_torchvisions(shift: float, seed: int) -> None:
     image = noise(3, 9, 11, seed=seed)
     image[:, 0] = image[:1, 0]  # grey has no hue
@@ -201,7 +201,7 @@ def test_parts_are_drawn_as_torchvision_draws_them() -> None:
 
 
 @given(seed=st.integers(0, 2**63), size=st.tuples(st.integers(40, 200), st.integers(40, 200)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_parts_lie_within_the_image_and_are_as_large_as_asked_for(seed: int, size: tuple[int, int]) -> None:
     geometry = Geometry.plan(size, None, (40, 50))
     part = FUNDUS.model_copy(update={"resized_crop": 1.0}).draw(seed, geometry).part

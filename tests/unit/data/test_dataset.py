@@ -209,7 +209,7 @@ SQUARES = st.tuples(st.integers(0, 80), st.integers(0, 100), st.integers(18, 40)
 
 
 @given(square=SQUARES, seed=st.integers(0, 2**40), wide=st.booleans())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_masks_and_boxes_go_where_the_lesion_goes(
     tmp_path_factory: pytest.TempPathFactory, square: tuple[int, int, int, int], seed: int, wide: bool
 ) -> None:

@@ -30,7 +30,7 @@ multi = st.tuples(*[st.integers(0, 1)] * 3)
 shares = st.sampled_from([(0.15, 0.15), (0.5, 0.0), (0.0, 0.3), (0.1, 0.2), (0.0, 0.0)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.one_of(studies(single), studies(multi)), shares, st.integers(0, 5))
 def test_a_patient_is_in_one_split_and_each_image_in_a_wished_one(study, share, seed) -> None:
     labels, patients, names = study
@@ -40,7 +40,7 @@ def test_a_patient_is_in_one_split_and_each_image_in_a_wished_one(study, share, 
     assert len(set(zip(patients, splits, strict=True))) == len(set(patients))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.one_of(studies(single), studies(multi)), st.randoms(use_true_random=False))
 def test_the_order_of_the_images_does_not_matter(study, random) -> None:
     names = study[2]
@@ -51,7 +51,7 @@ def test_the_order_of_the_images_does_not_matter(study, random) -> None:
     assert dict(zip(shuffled[2], draw(*shuffled), strict=True)) == by_name
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4)), min_size=1, max_size=60), st.integers(0, 3))
 def test_shares_are_met_and_each_class_is_in_each_split(people, seed) -> None:
     """Patients of one class each: a class misses its shares by less than two patients' images."""

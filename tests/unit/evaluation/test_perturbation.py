@@ -87,7 +87,7 @@ def slow_curve(model: SoftCAM, image: Tensor, means: list[float], of: int, order
     task=st.sampled_from(["single_label", "multi_label"]),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_curves_equal_one_pass_after_the_other(size, block, steps, order, task, seed) -> None:
     model = linear_model(3, task)
     images, maps = numbers(2, 3, *size, seed=seed), numbers(2, *size, seed=seed + 1)
@@ -129,7 +129,7 @@ def test_insertion_is_the_mirror_image() -> None:
     methods=st.lists(st.integers(0, 3), min_size=1, max_size=4),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_no_input_is_run_twice(blocks, steps, methods, seed) -> None:
     model, images = linear_model(), numbers(2, 3, 3 * blocks, 3 * blocks, seed=seed)
     inputs = Inputs(model)

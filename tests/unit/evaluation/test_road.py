@@ -54,7 +54,7 @@ def test_imputation_equals_the_authors(kind: str, share: float, size: tuple[int,
 
 
 @given(size=st.tuples(st.integers(1, 9), st.integers(1, 9)), share=st.floats(0, 1), seed=st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_imputed_pixels_are_the_weighted_mean_of_their_neighbours(size, share, seed) -> None:
     image, removed = numbers(1, 2, *size, seed=seed), torch.from_numpy(np.random.default_rng(seed).random(size) < share)
     removed[seed % size[0], seed % size[1]] = False

@@ -4,7 +4,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -111,7 +111,6 @@ strides = st.tuples(st.floats(0.5, 40), st.floats(0.5, 40))
 lattices = st.none() | st.builds(Lattice, places, strides)
 
 
-@settings(deadline=None)
 @given(grid=cells, size=st.tuples(st.integers(7, 50), st.integers(7, 50)), lattice=lattices)
 def test_maps_on_the_input_are_those_of_the_geometry(grid, size, lattice) -> None:
     values = np.random.default_rng(0).normal(size=(2, 3, *grid))

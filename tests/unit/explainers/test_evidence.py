@@ -44,7 +44,7 @@ def brightness_model(shorter_side: int | None, crop: tuple[int, int] | None) -> 
 sizes = st.tuples(st.integers(40, 200), st.integers(40, 200))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(size=sizes, shorter_side=st.none() | st.integers(40, 160), crop=st.none() | st.just((40, 40)), data=st.data())
 def test_a_lesion_comes_back_at_its_place(size, shorter_side, crop, data) -> None:
     model = brightness_model(shorter_side, crop)
@@ -67,7 +67,7 @@ def test_a_lesion_comes_back_at_its_place(size, shorter_side, crop, data) -> Non
         assert abs(peak[axis] + 0.5 - true) <= max(CELL, cells[axis]) / geometry.scale[axis] + 1
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 500),
     height=st.integers(120, 360),
@@ -92,7 +92,7 @@ def test_a_phantoms_lesion_comes_back_within_one_cell(seed, height, aspect, shor
     assert away <= 1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     size=st.tuples(st.integers(2, 150), st.integers(2, 150)),
     shorter_side=st.none() | st.integers(16, 120),

@@ -61,7 +61,7 @@ def test_equals_captum_where_strides_divide(patch, stride, fill, make_network, m
     assert (maps.scale, maps.unit, maps.lattice) == ("change", "logit", None)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(
     height=st.integers(12, 22),
     width=st.integers(12, 22),

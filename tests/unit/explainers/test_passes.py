@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -22,7 +22,6 @@ class Memory:
         return torch.arange(rows.start, rows.stop, dtype=torch.float64)[:, None].expand(-1, 2)
 
 
-@settings(deadline=None)
 @given(count=st.integers(1, 40), pixels=st.integers(1, 30), limit=st.integers(1, 200), holds=st.integers(1, 40))
 def test_gives_all_results_in_order_whatever_fits(count: int, pixels: int, limit: int, holds: int) -> None:
     memory = Memory(holds)
@@ -34,7 +33,6 @@ def test_gives_all_results_in_order_whatever_fits(count: int, pixels: int, limit
     assert [start for start, _ in worked] == [0, *(stop for _, stop in worked[:-1])]  # nothing twice
 
 
-@settings(deadline=None)
 @given(count=st.integers(1, 40), limit=st.integers(1, 50), holds=st.integers(1, 40))
 def test_sums_are_over_all_inputs(count: int, limit: int, holds: int) -> None:
     memory = Memory(holds)

@@ -32,7 +32,7 @@ def slow_mask(grid: np.ndarray, shift: tuple[int, int], size: tuple[int, int]) -
     return mask
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(cells=st.integers(1, 6), height=st.integers(6, 17), width=st.integers(6, 17), seed=st.integers(0, 99))
 def test_masks_are_spread_and_shifted_cells(cells: int, height: int, width: int, seed: int) -> None:
     drawn = Masks.draw(3, cells, 0.5, seed, (height, width), LIKE)

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from softcam_core.errors import SettingsError
@@ -29,7 +29,6 @@ def test_images_may_have_targets_of_their_own() -> None:
     assert weights.tolist() == [[[1, 0, 0], [0, -1, 1]], [[-0.5, 1, -0.5], [0, 0, 1]]]
 
 
-@settings(deadline=None)
 @given(of=st.integers(0, 2), logits=st.lists(st.floats(-50, 50), min_size=3, max_size=3))
 def test_the_rest_is_the_mean_of_the_others(of: int, logits: list[float]) -> None:
     others = [logit for k, logit in enumerate(logits) if k != of]
@@ -38,7 +37,6 @@ def test_the_rest_is_the_mean_of_the_others(of: int, logits: list[float]) -> Non
     assert found == pytest.approx(logits[of] - sum(others) / 2)
 
 
-@settings(deadline=None)
 @given(logits=st.lists(st.floats(-20, 20), min_size=3, max_size=3))
 def test_against_a_class_is_the_log_odds(logits: list[float]) -> None:
     scores = torch.tensor([logits], dtype=torch.float64)

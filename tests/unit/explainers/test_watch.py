@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from softcam_core.explainers.watch import UNWATCHED, CancelledError, Watch
@@ -16,7 +16,6 @@ def test_tells_shares_of_the_whole() -> None:
     assert told == [0, 0.25, 0.5, 0.75, 1, 0.5]
 
 
-@settings(deadline=None)
 @given(counts=st.lists(st.integers(1, 5), min_size=1, max_size=3))
 def test_parts_of_parts_follow_one_another(counts: list[int]) -> None:
     told: list[float] = []

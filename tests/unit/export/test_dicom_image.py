@@ -61,7 +61,7 @@ def test_a_window_on_a_voi_table_is_kept(radiograph, noise, copied) -> None:
     np.testing.assert_allclose(copied(image).display(), image.display(), atol=255 / 65535 / 120)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(-1e6, 1e6, width=32)),
 )

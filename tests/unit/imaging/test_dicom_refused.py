@@ -106,7 +106,7 @@ def test_a_file_cut_short_is_refused(make_dicom, tmp_path, frames):
             read_image(path)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_gives_an_image_or_a_refusal_and_no_warning(make_dicom, tmp_path, data):
     path = tmp_path / "a.dcm"

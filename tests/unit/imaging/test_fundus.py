@@ -40,7 +40,7 @@ def assert_found(pixels: np.ndarray, box: tuple[float, ...]) -> None:
     assert found == pytest.approx(box, abs=2 * pixel + 1)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     height=st.integers(150, 500),
     aspect=st.floats(1.1, 1.6),

@@ -316,7 +316,7 @@ def test_a_file_cut_short_is_refused(tmp_path):
             _refusal(path)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_gives_an_image_or_a_refusal_and_no_warning(tmp_path, data):
     path = data.draw(st.sampled_from(list(_examples(tmp_path))))

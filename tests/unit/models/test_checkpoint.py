@@ -255,7 +255,7 @@ def test_backbone_files_that_are_damaged(tmp_path: Path, suffix: str, content: b
     assert "is damaged" in backbone_refusal(path)
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200).map(lambda tail: b"\x80\x02" + tail) | st.binary(max_size=200))
 def test_any_bytes_are_refused_as_a_backbone(compact_model: SoftCAM, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "weights.pth"

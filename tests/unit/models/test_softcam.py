@@ -30,7 +30,7 @@ def slow_evidence(model: SoftCAM, image: torch.Tensor) -> torch.Tensor:
     return maps
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(size=st.tuples(st.integers(1, 17), st.integers(1, 17)), seed=st.integers(0, 50))
 def test_evidence_and_logits_are_the_papers(size: tuple[int, int], seed: int) -> None:
     model = tiny(seed)
@@ -42,7 +42,7 @@ def test_evidence_and_logits_are_the_papers(size: tuple[int, int], seed: int) ->
     torch.testing.assert_close(logits[0].double(), expected.mean((1, 2)), atol=1e-5, rtol=1e-5)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(size=st.tuples(st.integers(1, 200), st.integers(1, 200)))
 def test_logits_are_the_means_of_the_maps_at_any_size(size: tuple[int, int]) -> None:
     model = tiny()

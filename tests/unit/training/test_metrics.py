@@ -125,7 +125,7 @@ def test_every_metric_is_measured_for_its_tasks() -> None:
         assert list(measure(logits, labels, task).values) == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(classes=st.integers(2, 4), count=st.integers(1, 12), seed=st.integers(0, 10_000), multi=st.booleans())
 def test_any_small_set_gives_figures_in_their_range_without_a_warning(classes, count, seed, multi) -> None:
     generator = torch.Generator().manual_seed(seed)

@@ -40,7 +40,7 @@ def show(opened):
 
 @pytest.mark.parametrize("against", [None, 1, "rest"])
 def test_lines_add_up_to_the_target_at_every_threshold_and_sign(show, opened, against):
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(
         arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.floats(-9, 9, width=32)),
         st.floats(0, 1),
@@ -171,7 +171,22 @@ def test_a_shape_around_everything_leaves_what_the_model_says_of_nothing(show, o
     assert weighing.outcome.logits == pytest.approx([1, 0, -1], abs=1e-6)
     softmax = np.exp([1, 0, -1]) / np.exp([1, 0, -1]).sum()
     assert weighing.outcome.probabilities == pytest.approx(softmax, abs=1e-7)
-    assert weighing.contribution_of(weighing.shapes[0]) == pytest.approx(CHECKERBOARD.mean(), abs=1e-6)
+    assert weighing.contribution_of(weighing.mask_of(weighing.shapes[0])) == pytest.approx(
+        CHECKERBOARD.mean(), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("against", [None, 1, "rest"])
+def test_the_last_line_is_the_sum_without_what_is_left_out(show, against):
+    weighing = show(CHECKERBOARD, (1.0, 0.5, -1.0), against=against, task="single_label")
+    assert all(line.kind != "outcome" for line in ledger_lines(weighing))
+    weighing.set_counted(1, counted=False)
+    weighing.add_shape([(0, 0), (0, 7), (8, 7)])
+    line = ledger_lines(weighing)[-1]
+    assert (line.kind, line.title) == ("outcome", f"Without {weighing.names_left_out[0]}, L1")
+    logits = weighing.outcome.logits
+    other = {None: 0.0, 1: logits[1], "rest": logits[1:].mean()}[against]
+    assert line.contribution == pytest.approx(logits[0] - other, abs=1e-6)
 
 
 def test_shapes_are_named_in_turn_and_overlaps_count_once(show):
