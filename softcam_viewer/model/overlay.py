@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import cv2
@@ -210,13 +211,18 @@ def _remark(grid: npt.NDArray[np.float64]) -> str:
 
 
 def color_table(settings: OverlaySettings, *, signed: bool) -> npt.NDArray[np.uint8]:
-    """Colours of the scale, (256, 3) uint8, from its lowest to its highest value."""
-    name = settings.colormap
+    """Colours of the scale, (256, 3) uint8, from its lowest to its highest value; not to be written to."""
+    return _table(settings.colormap, signed=signed)
+
+
+@cache
+def _table(name: str, *, signed: bool) -> npt.NDArray[np.uint8]:
     if name not in COLORMAPS or (signed and COLORMAPS[name].kind == "sequential"):
         name = DEFAULT_DIVERGING if signed else DEFAULT_SEQUENTIAL
     table = COLORMAPS[name].table()
     if not signed and COLORMAPS[name].kind == "diverging":
         table = table[128 + np.arange(256) // 2]  # the upper half
+    table.flags.writeable = False
     return table
 
 

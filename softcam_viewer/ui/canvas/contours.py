@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import contourpy
@@ -35,7 +36,12 @@ def line_colors(settings: OverlaySettings, *, signed: bool) -> tuple[str, str]:
     Each is the one of its half of the colour table that stands out best over dark and light film alike: saturated and
     not dark.
     """
-    table = color_table(settings, signed=signed).astype(np.float64)
+    return _line_colors(settings.colormap, signed=signed)
+
+
+@cache
+def _line_colors(colormap: str, *, signed: bool) -> tuple[str, str]:
+    table = color_table(OverlaySettings(colormap=colormap), signed=signed).astype(np.float64)
     luminance = table @ (0.2126, 0.7152, 0.0722) / 255
     merit = (table.max(axis=1) - table.min(axis=1)) / 255 + 1.5 * np.minimum(luminance, 0.65)
     middle = len(table) // 2

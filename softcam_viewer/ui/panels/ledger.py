@@ -123,7 +123,7 @@ class LedgerPanel(Section):
             insert_before(self.as_waterfall, [row.box])
         # One number of decimals for the column, or nobody could add it up.
         decimals = decimals_for(max((abs(line.contribution) for line in lines), default=1.0), 3)
-        largest = max((abs(line.contribution) for line in lines if line.kind != "sum"), default=1.0)
+        largest = max((abs(line.contribution) for line in lines if line.kind not in ("sum", "outcome")), default=1.0)
         for row, line, shown in zip(self._rows, lines, rounded(lines, decimals), strict=True):
             row.show_line(line, signed_number(shown, decimals), largest=largest)
 

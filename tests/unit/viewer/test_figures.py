@@ -41,7 +41,7 @@ def figures(opened, lanes, settle, asked) -> Figures:
     """Of two panes: evidence and CAM of the last of three classes; somebody looks."""
     opened.panes.set_layout("1x2")
     settle()
-    figures = Figures(opened, lanes.quick, lanes.slow)
+    figures = Figures(opened, lanes.figures, lanes.slow)
     figures.attend("test", on=True)
     settle()
     figures.refresh()
@@ -72,9 +72,9 @@ def test_figures_of_maps_are_those_of_the_core(figures):
 
 
 def test_nothing_is_computed_while_nobody_looks(opened, lanes, settle, asked):
-    figures = Figures(opened, lanes.quick, lanes.slow)
+    figures = Figures(opened, lanes.figures, lanes.slow)
     figures.set_automatic(on=True)
-    assert not lanes.quick.waiting
+    assert not lanes.figures.waiting
     assert not lanes.slow.waiting
     figures.attend("a", on=True)
     figures.attend("b", on=True)
@@ -83,6 +83,14 @@ def test_nothing_is_computed_while_nobody_looks(opened, lanes, settle, asked):
     figures.refresh()
     assert values(figures, "gini") != [None]
     assert asked == [({"evidence"}, 2)]
+
+
+def test_what_is_explained_never_waits_for_figures(opened, lanes):
+    opened.figures.attend("test", on=True)
+    assert lanes.figures.waiting
+    assert not lanes.quick.waiting
+    assert not lanes.slow.waiting
+    opened.figures.stop()
 
 
 def test_boxes_give_localisation_and_their_absence_a_reason(figures, opened, settle):
