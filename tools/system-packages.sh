@@ -1,12 +1,12 @@
 #!/bin/sh
 # Installs the system libraries that Qt needs and this machine lacks; says what it does.
 #   system-packages.sh window   libraries to draw windows, and a font
-#   system-packages.sh test     the same, a virtual screen for the real-window tests, and a reader of DICOM files
+#   system-packages.sh test     the same, a virtual screen for the real-window tests, and readers of DICOM and PDF files
 set -eu
 
 window="libegl1 libgl1 libxkbcommon0 libfontconfig1 libdbus-1-3 libglib2.0-0 fonts-dejavu-core fonts-inter \
 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0"
-test="xvfb xauth xdotool dcmtk"
+test="xvfb xauth xdotool dcmtk poppler-utils"
 
 case "${1:-}" in
     window) wanted=$window ;;

@@ -49,8 +49,9 @@ class CaseFiles:
     opacity : float
     colormap : str or None
     sign : {"both", "positive", "negative"}
-    left_out : collection of str
-        Names of regions that are not written as DICOM Segmentation.
+    left_out : collection of (int, int, bool)
+        Regions that are not written as DICOM Segmentation: row and column of a pixel in them, and whether they are for
+        the class. Names of regions are those of one raster and threshold; places are the same on any.
     """
 
     folder: Path
@@ -60,7 +61,7 @@ class CaseFiles:
     opacity: float = 0.6
     colormap: str | None = None
     sign: Sign = "both"
-    left_out: Collection[str] = ()
+    left_out: Collection[tuple[int, int, bool]] = ()
 
     def source(self, image: MedicalImage, name: str) -> DicomSource | None:
         """What DICOM files of an image refer to, written as NAME_image.dcm where it is no file of its own."""
@@ -123,7 +124,8 @@ class CaseFiles:
             write_ledger(path, ledger, explanation, *view, level=level, sign=self.sign, spacing=image.spacing)
         if source is None or "seg" not in self.formats:
             return ""
-        counted = replace(ledger, regions=tuple(r for r in ledger.regions if r.name not in self.left_out))
+        left_out = {(int(ledger.labels[row, column]), positive) for row, column, positive in self.left_out}
+        counted = replace(ledger, regions=tuple(r for r in ledger.regions if (r.number, r.positive) not in left_out))
         if not counted.regions:
             return f"{image.source.name}: no evidence above the threshold, so no regions are written."
         from softcam_core.export.dicom_segmentation import write_segmentation

@@ -50,7 +50,7 @@ class Annotated(QObject):
     lane : Lane
     """
 
-    changed = Signal(object)  # more is known of an image: its Path
+    changed = Signal(object)  # more is known of an image: its Path; or of many: None
     failed = Signal(str)
 
     def __init__(self, cases: CaseList, lane: Lane, parent: QObject | None = None) -> None:
@@ -59,6 +59,7 @@ class Annotated(QObject):
         self._masks: OrderedDict[Path, Mask | None] = OrderedDict()
         cases.modelReset.connect(self._masks.clear)
         cases.case_changed.connect(self._on_case_changed)
+        cases.facts_changed.connect(partial(self.changed.emit, None))
 
     def of(self, image: MedicalImage) -> Annotation:
         """What is known by now; annotations are of the first frame."""

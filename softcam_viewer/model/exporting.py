@@ -69,8 +69,8 @@ class Shown:
     opacity : float
     colormap : str
     sign : {"both", "positive", "negative"}
-    left_out : tuple of str
-        Names of regions that are not counted.
+    left_out : tuple of (int, int, bool)
+        Regions that are not counted; see `softcam_core.export.case_files.CaseFiles`.
     """
 
     image: MedicalImage
@@ -81,7 +81,7 @@ class Shown:
     opacity: float
     colormap: str
     sign: Sign
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[tuple[int, int, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Exporting(QObject):
             return
         panes, weighing = self._session.panes, self._session.weighing
         shown = [
-            replace(view, left_out=weighing.names_left_out if pane is weighing.pane else ())
+            replace(view, left_out=weighing.places_left_out if pane is weighing.pane else ())
             for pane in panes.shown
             if (view := shown_in(pane)) is not None and view.image is image
         ]

@@ -72,6 +72,9 @@ def ledger_lines(weighing: Weighing) -> list[Line]:
     # The largest are shown, and whatever is left out, or nobody could count it again.
     ranked = sorted(ledger.regions, key=lambda r: (r.number not in left_out, -abs(r.contribution)))
     shown = {region.number for region in ranked[:MOST_REGIONS]} | set(left_out)
+    largest = max((abs(region.peak) for region in ledger.regions), default=1.0)
+    # One number of decimals for the column, of which there is room for four.
+    peak_decimals = min(max(0, 2 - math.floor(math.log10(largest))), 4) if largest > 0 else 0
     lines = []
     for region in ledger.regions:
         if region.number in shown:
@@ -83,7 +86,7 @@ def ledger_lines(weighing: Weighing) -> list[Line]:
                     region.name,
                     region.contribution,
                     _area(weighing, region.pixels, region.area),
-                    f"{region.peak:+.3g}".replace("-", "−"),
+                    f"{region.peak:+.{peak_decimals}f}".replace("-", "−"),
                     note=note.replace("%", " %"),
                     number=region.number,
                     box=_on_image(weighing, region.box),

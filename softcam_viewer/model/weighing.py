@@ -123,6 +123,19 @@ class Weighing(QObject):
         numbers = self.left_out
         return (*(r.name for r in self.ledger.regions if r.number in numbers), *(s.name for s in self.shapes))
 
+    @property
+    def places_left_out(self) -> tuple[tuple[int, int, bool], ...]:
+        """Of the regions: row and column of a pixel of the image in each, and whether it is evidence for the target."""
+        overlay = self.overlay
+        if overlay is None or not self.left_out:
+            return ()
+        top, left, bottom, right = overlay.box
+        return tuple(
+            (int(top + seed.row * (bottom - top)), int(left + seed.column * (right - left)), seed.positive)
+            for seed in self.seeds
+            if self._number_at(seed) in self.left_out
+        )
+
     def set_counted(self, number: int, *, counted: bool) -> None:
         """Count a region again, or leave it out."""
         if self.ledger is None or counted == (number not in self.left_out):

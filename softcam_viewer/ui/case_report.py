@@ -21,6 +21,9 @@ DPI = 150
 MARGIN_MM = 15
 TEXT, MUTED, RULE, ACCENT, WARNING = "#1b2330", "#586577", "#d3dae4", "#0b6fc2", "#8a5a00"
 
+CARD = ("Model", "Input", "Evidence", "Conversion", "Metrics")
+"""Sections of the model's card that are in the report; how it was trained is in its file."""
+
 Row = tuple[str, ...]
 
 
@@ -93,7 +96,7 @@ def report_of(session: Session, picture: QImage, title: str = "") -> CaseReport:
         ]
         tables.append((f"Evidence ledger: region, area, peak, share, {weighing.overlay.unit}", ledger_rows))
     if pane.model is not None:
-        card = [(name, value) for lines in list(backend.describe(pane.model).values()) for name, value in lines]
+        card = [line for title, lines in backend.describe(pane.model).items() if title in CARD for line in lines]
         tables.append(("Model", card))
     remarks = [text for text in (outcome_text(session),) if text]
     return CaseReport(title, picture, tables, remarks)
@@ -152,10 +155,12 @@ class _Page:
         self._y += height + 22
 
     def _table(self, title: str, rows: Sequence[Row]) -> None:
-        self._need(70)
-        self._text(title, 13, bold=True)
         font = _font(11)
         metrics = QFontMetricsF(font, self._writer)
+        whole = (len(rows) + 3) * (metrics.height() + 8)
+        self._need(whole if whole < self._area.height() / 2 else 70)  # short tables stay together
+        self._y += 8
+        self._text(title, 13, bold=True)
         left, width = self._area.left(), self._area.width()
         right_aligned = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignRight
         for name, *figures, value in rows:
@@ -184,6 +189,8 @@ def _font(size: int, *, bold: bool = False) -> QFont:
 
     font = QFont()
     font.setFamilies(FONT_FAMILIES)
+    # Qt gives the shapes that a font has for signs beside numbers no text: "−0.52" would be copied as "0.52".
+    font.setFeature(QFont.Tag("calt"), 0)
     font.setPixelSize(round(size * DPI / 96))
     font.setWeight(QFont.Weight.DemiBold if bold else QFont.Weight.Normal)
     return font

@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSignalBlocker, QSize, Qt
 from PySide6.QtGui import (
     QColor,
+    QCursor,
     QFont,
     QFontMetrics,
     QPainter,
@@ -142,6 +143,16 @@ class Selector(QComboBox):
         least, most = POPUP_WIDTHS
         self.view().setMinimumWidth(max(self.width(), min(max(widest + 70, least), most)))
         super().showPopup()
+        # From the top, so that the heading above the first lines is seen, as far as the choice is in sight.
+        view = self.view()
+        view.scrollToTop()
+        view.scrollTo(self.model().index(self.currentIndex(), 0))
+
+    def hidePopup(self) -> None:
+        """Qt: the mouse may have left meanwhile, of which Qt tells nobody."""
+        super().hidePopup()
+        self.setAttribute(Qt.WidgetAttribute.WA_UnderMouse, self.rect().contains(self.mapFromGlobal(QCursor.pos())))
+        self.update()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Qt: the wheel chooses nothing: who scrolls past does not mean to start a method."""

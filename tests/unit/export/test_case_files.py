@@ -27,14 +27,29 @@ def write(folder: Path, image, explanation, **options) -> str:
     return files.write(image, explanation, (1, None), files.source(image, "case"), "case")
 
 
+def strongest(two_regions) -> tuple[int, int]:
+    """A pixel of R1."""
+    row, column = np.argwhere(ledger_of(two_regions[1], 1, level=3.0).labels == 1)[0]
+    return int(row), int(column)
+
+
 def test_regions_that_are_left_out_are_not_in_the_segmentation(tmp_path, two_regions):
-    write(tmp_path, *two_regions, formats=("seg",), threshold=3.0, left_out=("R1",))
+    row, column = strongest(two_regions)
+    write(tmp_path, *two_regions, formats=("seg",), threshold=3.0, left_out=[(row, column, True)])
     segments = segread(tmp_path / "case_regions.dcm")
     assert [segments.get_segment_description(n).segment_label for n in segments.segment_numbers] == ["R2", "N1"]
 
 
+def test_a_place_stands_for_a_region_of_its_own_sign_alone(tmp_path, two_regions):
+    row, column = strongest(two_regions)
+    write(tmp_path, *two_regions, formats=("seg",), threshold=3.0, left_out=[(row, column, False), (0, 0, False)])
+    assert segread(tmp_path / "case_regions.dcm").number_of_segments == 3
+
+
 def test_nothing_to_write_is_said(tmp_path, two_regions):
-    lack = write(tmp_path, *two_regions, formats=("seg",), threshold=3.0, left_out=("R1", "R2", "N1"))
+    labels = ledger_of(two_regions[1], 1, level=3.0).labels
+    places = [(*np.argwhere(labels == number)[0], number < 3) for number in (1, 2, 3)]
+    lack = write(tmp_path, *two_regions, formats=("seg",), threshold=3.0, left_out=places)
     assert "no regions are written" in lack
     assert not (tmp_path / "case_regions.dcm").exists()
 
