@@ -21,4 +21,4 @@ def write_whole(path: Path, content: bytes) -> None:
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise SettingsError(path, f"cannot be written: {error.strerror}", "Check the folder and its space.") from error
+        raise SettingsError(path, f"cannot be written: {error.strerror}", "Check the folder and its free space.") from error

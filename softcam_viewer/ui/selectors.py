@@ -151,8 +151,9 @@ class Selector(QComboBox):
     def hidePopup(self) -> None:
         """Qt: the mouse may have left meanwhile, of which Qt tells nobody."""
         super().hidePopup()
-        self.setAttribute(Qt.WidgetAttribute.WA_UnderMouse, self.rect().contains(self.mapFromGlobal(QCursor.pos())))
-        self.update()
+        if not self.rect().contains(self.mapFromGlobal(QCursor.pos())):
+            self.setAttribute(Qt.WidgetAttribute.WA_UnderMouse, on=False)
+            self.update()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Qt: the wheel chooses nothing: who scrolls past does not mean to start a method."""

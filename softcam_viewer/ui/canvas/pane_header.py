@@ -101,7 +101,6 @@ class PaneHeader(QWidget):
         # Takes what the selectors, at their widest, leave.
         self._selectors.addItem(QSpacerItem(0, 0, QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum), 0, 3)
         for place, selector in enumerate((self.method, self.model)):
-            self._selectors.setColumnStretch(place, 1)
             selector.setMaximumWidth(WIDEST)
 
         texts, working = QWidget(), QWidget()
@@ -169,6 +168,8 @@ class PaneHeader(QWidget):
         self.target.setMaximumWidth(WIDEST * (2 if has_models else 1))
         self._selectors.removeWidget(self.target)
         self._selectors.addWidget(self.target, int(has_models), int(not has_models), 1, 2 if has_models else 1)
+        for place, selector in enumerate((self.method, self.model if has_models else self.target)):
+            self._selectors.setColumnStretch(place, selector.sizeHint().width())  # the longer name has more of the room
         self.options.setEnabled(name in methods and bool(methods[name].options))
         self.options.mark(is_marked=pane.method != name)
         changed = pane.method.partition(":")[2].replace(",", ", ")
