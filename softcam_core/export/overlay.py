@@ -131,7 +131,7 @@ def save_picture(path: Path | str, pixels: npt.NDArray[np.uint8]) -> None:
         Image.fromarray(pixels).save(partial, format="PNG")
         partial.replace(path)
     except OSError as error:
-        raise SettingsError(path, f"cannot be written: {error.strerror}", "Check the folder and its space.") from error
+        raise SettingsError(path, f"cannot be written: {error.strerror}", "Check the folder and its free space.") from error
 
 
 def _displayed(image: MedicalImage) -> Image.Image:

@@ -43,4 +43,4 @@ def write_scores(path: Path | str, rows: Iterable[tuple[str, str, Explanation]],
                 writer.writerow([image, output, predicted, *figures, explanation.card.name, NOTICE])
         partial.replace(path)
     except OSError as error:
-        raise SettingsError(path, f"cannot be written: {error.strerror}", "Check the folder and its space.") from error
+        raise SettingsError(path, f"cannot be written: {error.strerror}", "Check the folder and its free space.") from error

@@ -282,7 +282,7 @@ def _write_case(
             report(path)
         except OSError as error:
             reason = f"cannot be written: {error.strerror}"
-            raise SettingsError(path, reason, "Check the folder and its space.") from error
+            raise SettingsError(path, reason, "Check the folder and its free space.") from error
     taken: set[str] = set()
     for view in shown:
         if should_stop():
