@@ -13,6 +13,7 @@ from softcam_core.errors import SettingsError
 from softcam_core.explainers.explanation import Class, Explanation, Sign
 from softcam_core.export.colormaps import COLORMAPS, DEFAULT_DIVERGING, DEFAULT_SEQUENTIAL
 from softcam_core.export.panel import PanelText, Scale, draw_panel
+from softcam_core.files import whole_file
 from softcam_core.imaging.image import MedicalImage
 
 LONGEST_SIDE = (512, 2048)
@@ -125,13 +126,8 @@ def save_picture(path: Path | str, pixels: npt.NDArray[np.uint8]) -> None:
     SettingsError
         When the file cannot be written.
     """
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    try:
+    with whole_file(Path(path)) as partial:
         Image.fromarray(pixels).save(partial, format="PNG")
-        partial.replace(path)
-    except OSError as error:
-        raise SettingsError(path, f"cannot be written: {error.strerror}", "Check the folder and its free space.") from error
 
 
 def _displayed(image: MedicalImage) -> Image.Image:

@@ -6,8 +6,8 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
-from softcam_core.errors import SettingsError
 from softcam_core.explainers.explanation import Explanation
+from softcam_core.files import whole_file
 from softcam_core.notice import NOTICE
 
 
@@ -30,17 +30,12 @@ def write_scores(path: Path | str, rows: Iterable[tuple[str, str, Explanation]],
     SettingsError
         When the file cannot be written.
     """
-    path, names = Path(path), list(class_names)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            columns = [f"{what}[{name}]" for what in ("probability", "logit") for name in names]
-            writer.writerow(["image", "output", "predicted", *columns, "model", "notice"])
-            for image, output, explanation in rows:
-                figures = [f"{value:.8g}" for value in (*explanation.probabilities, *explanation.logits)]
-                predicted = names[explanation.predicted]
-                writer.writerow([image, output, predicted, *figures, explanation.card.name, NOTICE])
-        partial.replace(path)
-    except OSError as error:
-        raise SettingsError(path, f"cannot be written: {error.strerror}", "Check the folder and its free space.") from error
+    names = list(class_names)
+    with whole_file(Path(path)) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        columns = [f"{what}[{name}]" for what in ("probability", "logit") for name in names]
+        writer.writerow(["image", "output", "predicted", *columns, "model", "notice"])
+        for image, output, explanation in rows:
+            figures = [f"{value:.8g}" for value in (*explanation.probabilities, *explanation.logits)]
+            predicted = names[explanation.predicted]
+            writer.writerow([image, output, predicted, *figures, explanation.card.name, NOTICE])

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PySide6.QtCore import QObject, Signal
 
 from softcam_core.errors import BorderError, SettingsError
+from softcam_core.files import whole_file
 from softcam_viewer.model.export_names import ExportNames, FolderNames, names_after, titles_of, with_frame
 
 if TYPE_CHECKING:
@@ -277,12 +278,8 @@ def _write_case(
     if picture is not None and "picture" in request.formats:
         save_picture(request.folder / f"{name}.png", picture)
     if report is not None and "report" in request.formats:
-        path = request.folder / f"{name}.pdf"
-        try:
-            report(path)
-        except OSError as error:
-            reason = f"cannot be written: {error.strerror}"
-            raise SettingsError(path, reason, "Check the folder and its free space.") from error
+        with whole_file(request.folder / f"{name}.pdf") as partial_file:
+            report(partial_file)
     taken: set[str] = set()
     for view in shown:
         if should_stop():

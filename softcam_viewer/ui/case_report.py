@@ -56,9 +56,8 @@ class CaseReport:
         OSError
             When the file cannot be written.
         """
-        partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(b"")  # says what is wrong with the place, where Qt says nothing
-        writer = QPdfWriter(str(partial))
+        path.write_bytes(b"")  # says what is wrong with the place, where Qt says nothing
+        writer = QPdfWriter(str(path))
         writer.setPageSize(QPageSize(QPageSize.PageSizeId.A4))
         writer.setPageMargins(QMarginsF(0, 0, 0, 0))
         writer.setResolution(DPI)
@@ -69,7 +68,6 @@ class CaseReport:
             raise OSError(None, "Qt cannot write there", str(path))
         _Page(writer, painter).draw(self)
         painter.end()
-        partial.replace(path)
 
 
 def report_of(session: Session, picture: QImage, title: str = "") -> CaseReport:

@@ -1,6 +1,6 @@
 """Small inputs that the unit tests make for themselves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from softcam_core.imaging.image import MedicalImage, Window
+from softcam_core.models import conversion
 from softcam_core.models.card import ModelCard
 from softcam_core.models.softcam import SoftCAM
 
@@ -19,6 +20,14 @@ SPOT_PIXELS = 48
 def _one_thread() -> None:
     """Networks this small gain nothing from threads, which wait for each other six times as long on a busy machine."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _small_noise() -> Iterator[None]:
+    """A conversion is measured on small inputs: most tests are about something else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conversion, "_NOISE_SIDE", 96)
+        yield
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ class PaneHeader(QWidget):
         self._selectors.addWidget(self.options, 0, 2)
         # Takes what the selectors, at their widest, leave.
         self._selectors.addItem(QSpacerItem(0, 0, QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum), 0, 3)
-        for place, selector in enumerate((self.method, self.model)):
+        for selector in (self.method, self.model):
             selector.setMaximumWidth(WIDEST)
 
         texts, working = QWidget(), QWidget()

@@ -75,6 +75,7 @@ def test_plus_or_flat_is_that_of_the_formula(options, signed: bool, generator: t
 @pytest.mark.parametrize("layer", [nn.Linear(6, 4), nn.Conv2d(6, 4, 1)])
 def test_epsilon_shares_out_the_bias(layer: nn.Module, generator: torch.Generator) -> None:
     layer = layer.double().requires_grad_(False)
+    layer.weight.uniform_(-0.4, 0.4, generator=generator)
     x = torch.randn(1, 6, generator=generator, dtype=torch.float64).reshape(1, 6, *(1,) * (layer.weight.ndim - 2))
     layer.bias.copy_(torch.tensor([0.0, 5.0, -5.0, 0.1]))  # outweighs the rest, for and against
     y, weight = layer(x).flatten().numpy(), layer.weight.flatten(1).numpy()

@@ -11,7 +11,7 @@ from softcam_core.models.layouts import skeleton
 from softcam_core.models.receptive_field import ReceptiveField
 from softcam_core.models.softcam import SoftCAM
 
-SIZES = ((128, 128), (160, 160), (97, 150))
+SIZES = ((96, 96), (128, 112), (97, 118))
 NAMES = ("a", "b", "c")
 
 # The smallest member of each family, and of timm.
