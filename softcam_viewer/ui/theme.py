@@ -210,7 +210,9 @@ def current_theme() -> Theme:
 
 
 def apply_theme(app: QApplication, theme: Theme) -> None:
-    """Give the whole application a theme."""
+    """Give the whole application a theme, which takes a moment where it has another one."""
+    if app.property("theme") == theme.name:
+        return
     app.setProperty("theme", theme.name)
     app.setStyle("Fusion")  # the one style that takes a style sheet alike on all systems
     font = QFont()
