@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtGui import QImage, QPainter, QTransform
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from softcam_core.imaging.image import Pixels, Window
@@ -77,6 +77,8 @@ class FilmItem(pg.GraphicsObject):
         self._pyramid: Pyramid | None = None
         self._window = Window.from_limits(0, 1)
         self._inverted = False
+        self._picture = QImage()
+        self._shown: tuple[object, ...] = ()
 
     def set_film(self, presentation: Pixels | None) -> None:
         """Show another film, (H, W) float32 or (H, W, 3) uint8, or none."""
@@ -102,9 +104,37 @@ class FilmItem(pg.GraphicsObject):
             return
         scale = QStyleOptionGraphicsItem.levelOfDetailFromTransform(painter.deviceTransform())
         level = max(0, int(np.floor(-np.log2(scale) + 1e-6))) if scale > 0 else 0
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, scale < SMOOTH_UP_TO)
         image = self._pyramid.image(level, self._window, inverted=self._inverted)
+        if widget is None:
+            self._draw(painter, image, scale)
+        else:
+            self._draw_again(painter, image, scale, widget)
+
+    def _draw(self, painter: QPainter, image: QImage, scale: float) -> None:
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, scale < SMOOTH_UP_TO)
         painter.drawImage(self.boundingRect(), image)
+
+    def _draw_again(self, painter: QPainter, image: QImage, scale: float, widget: QWidget) -> None:
+        """As it was drawn last, where only the map over it has changed: in pixels of the screen, so it is sharp."""
+        device = painter.deviceTransform()
+        from_widget = painter.worldTransform().inverted()[0] * device
+        room = from_widget.mapRect(QRectF(widget.rect())).toAlignedRect()
+        visible = device.mapRect(self.boundingRect()).toAlignedRect().intersected(room)
+        if visible.isEmpty():
+            return
+        shown = image.cacheKey(), device, visible
+        if shown != self._shown:
+            self._picture = QImage(visible.size(), QImage.Format.Format_ARGB32_Premultiplied)
+            self._picture.fill(0)
+            inner = QPainter(self._picture)
+            inner.setTransform(device * QTransform.fromTranslate(-visible.x(), -visible.y()))
+            self._draw(inner, image, scale)
+            inner.end()
+            self._shown = shown
+        painter.save()
+        painter.setWorldTransform(from_widget.inverted()[0])
+        painter.drawImage(visible.topLeft(), self._picture)
+        painter.restore()
 
 
 def grey_levels(presentation: Pixels, window: Window, *, inverted: bool) -> npt.NDArray[np.uint8]:
