@@ -165,11 +165,11 @@ class MainWindow(QMainWindow):
         splitter = self._splitter
         splitter.setHandleWidth(1)
         splitter.setChildrenCollapsible(False)
-        for widget, least, stretch in ((self.worklist, 190, 0), (middle, 360, 1), (side, 324, 0)):
+        for widget, least, stretch in ((self.worklist, 190, 0), (middle, 360, 1), (side, 336, 0)):
             widget.setMinimumWidth(least)
             splitter.addWidget(widget)
             splitter.setStretchFactor(splitter.count() - 1, stretch)
-        splitter.setSizes([230, 880, 330])
+        splitter.setSizes([230, 868, 342])
 
         central = QWidget()
         central.setObjectName("central")

@@ -11,7 +11,7 @@ from softcam_viewer.ui.theme import current_theme
 
 ROW_HEIGHT, BAR_HEIGHT = 28, 3
 LEFT = 24
-COLUMNS = AREA, PEAK, SHARE, NUMBER = 60, 46, 50, 66
+COLUMNS = AREA, PEAK, SHARE, NUMBER = 64, 48, 50, 66
 """Widths; what they leave at the left is for the name."""
 SQUARE_MM = " mm²"
 """Said once, above the column."""
