@@ -11,7 +11,7 @@ from softcam_core.models.layouts import skeleton
 from softcam_core.models.receptive_field import ReceptiveField
 from softcam_core.models.softcam import SoftCAM
 
-SIZES = ((96, 96), (128, 112), (97, 118))
+SIZES = ((96, 96), (97, 118))
 NAMES = ("a", "b", "c")
 
 # The smallest member of each family, and of timm.
@@ -71,7 +71,7 @@ def test_converted_logits_are_the_black_boxs(architecture: str, black_box) -> No
     model = softcam_of(network, architecture)
     assert model.card.conversion is not None
     assert model.card.conversion.exact
-    for x in inputs()[: 1 if architecture in MORE else 3]:
+    for x in inputs()[1 if architecture in MORE else 0 :]:
         with torch.inference_mode():
             expected = network(x)
             assert expected.std() > 1e-3
@@ -84,7 +84,7 @@ def test_converted_logits_in_double_precision(architecture: str, black_box) -> N
     model = softcam_of(network, architecture).double()
     model.load_state_dict({n: network.state_dict()[t].reshape(model.state_dict()[n].shape)
                            for n, t in model.black_box_names().items()})  # fmt: skip
-    x = inputs(torch.float64)[2]
+    x = inputs(torch.float64)[-1]
     with torch.inference_mode():
         torch.testing.assert_close(model(x).logits, network(x), atol=1e-9, rtol=0)
 
