@@ -80,7 +80,8 @@ def test_the_twin_is_the_black_box_and_shares_its_weights(architecture: str, bla
     twin = model.black_box()
     assert type(twin) is type(network)
     assert not twin.training
-    assert all(torch.equal(v, network.state_dict()[k]) for k, v in twin.state_dict().items())
+    trained = network.state_dict()
+    assert all(torch.equal(v, trained[k]) for k, v in twin.state_dict().items())
     first = next(twin.parameters())
     assert first.data_ptr() in {p.data_ptr() for p in model.parameters()}
 

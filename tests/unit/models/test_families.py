@@ -82,8 +82,8 @@ def test_converted_logits_are_the_black_boxs(architecture: str, black_box) -> No
 def test_converted_logits_in_double_precision(architecture: str, black_box) -> None:
     network = black_box(architecture).double()
     model = softcam_of(network, architecture).double()
-    model.load_state_dict({n: network.state_dict()[t].reshape(model.state_dict()[n].shape)
-                           for n, t in model.black_box_names().items()})  # fmt: skip
+    weights, shapes = network.state_dict(), {name: tensor.shape for name, tensor in model.state_dict().items()}
+    model.load_state_dict({ours: weights[its].reshape(shapes[ours]) for ours, its in model.black_box_names().items()})
     x = inputs(torch.float64)[-1]
     with torch.inference_mode():
         torch.testing.assert_close(model(x).logits, network(x), atol=1e-9, rtol=0)

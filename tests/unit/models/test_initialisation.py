@@ -24,10 +24,10 @@ def test_features_are_filled_and_the_head_stays(architecture: str, black_box, tm
     model = fresh(architecture).eval()
     head = {name: tensor.clone() for name, tensor in model.head.state_dict().items()}
     load_backbone(model, tmp_path / "weights.pth")
-    theirs = network.state_dict()
+    ours, theirs = model.state_dict(), network.state_dict()
     for name, their_name in model.black_box_names().items():
         if name.startswith("features."):
-            assert torch.equal(model.state_dict()[name], theirs[their_name])
+            assert torch.equal(ours[name], theirs[their_name])
     assert all(torch.equal(tensor, head[name]) for name, tensor in model.head.state_dict().items())
 
 
