@@ -24,6 +24,7 @@ from softcam_viewer.app import Viewer
 from softcam_viewer.jobs.lanes import Lanes, ThreadLane
 from softcam_viewer.model.session import Session
 from softcam_viewer.model.user_folders import UserFolders
+from softcam_viewer.ui.export_dialog import ExportDialog
 from softcam_viewer.ui.theme import DARK, apply_theme
 
 
@@ -232,3 +233,44 @@ def wheel() -> Callable[..., None]:
 def move() -> Callable[..., None]:
     """Move the mouse over an image."""
     return _move
+
+
+@pytest.fixture
+def show_four(viewer, signed_model_file, settle) -> Callable[..., Viewer]:
+    """Opens images with the two-class model, and shows them under four methods."""
+
+    def open_them(*paths: Path) -> Viewer:
+        viewer.session.open_model(signed_model_file)
+        viewer.session.open_paths(list(paths))
+        viewer.session.panes.set_layout("2x2")
+        settle()
+        for pane, method in zip(
+            viewer.session.panes.shown, ("evidence", "gradcam", "layercam", "gradxinput"), strict=True
+        ):
+            pane.set_method(method)
+        settle()
+        return viewer
+
+    return open_them
+
+
+@pytest.fixture
+def export(qtbot, tmp_path: Path) -> Callable[..., ExportDialog]:
+    """Exports with the dialog, and gives it as it then is."""
+
+    def do(viewer: Viewer, *formats: str, folder: Path | None = None, every: bool = False, **ticks: bool):
+        dialog = ExportDialog(viewer.session, viewer.session.exporting, viewer.window.grid.films, tmp_path / "out")
+        qtbot.addWidget(dialog)
+        dialog.show()
+        if folder is not None:
+            dialog.folder.setText(str(folder))
+        for name, box in dialog.formats.items():
+            box.setChecked(name in formats)
+        dialog.all_cases.setChecked(every)
+        for name, on in ticks.items():
+            getattr(dialog, name).setChecked(on)
+        qtbot.mouseClick(dialog.export, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: not dialog.progress.isVisible(), timeout=60_000)
+        return dialog
+
+    return do

@@ -168,16 +168,21 @@ def test_a_model_that_has_changed_is_told(make_bench, disk):
     assert "a-b-c" not in again.messages[0]
 
 
-def test_a_model_that_fits_no_class_of_the_session_is_told_and_the_rest_opens(make_bench, disk, monkeypatch):
+def reopened(make_bench, disk, written, instead):
+    """The session of a bench whose file was changed meanwhile."""
     bench = make_bench()
     bench.work()
-    bench.desk.keeping.save_as(disk / "s.softcam")
-    bench.settle()
+    bench.save_as(disk / "s.softcam")
     path = disk / "s.softcam"
-    path.write_text(path.read_text("utf-8").replace('"a-b-c"', '"x-y"'), "utf-8")
+    path.write_text(path.read_text("utf-8").replace(written, instead), "utf-8")
     again = make_bench()
     again.desk.open_session(path)
     again.settle()
+    return again
+
+
+def test_a_model_that_fits_no_class_of_the_session_is_told_and_the_rest_opens(make_bench, disk, monkeypatch):
+    again = reopened(make_bench, disk, '"a-b-c"', '"x-y"')
     assert "Pane 1: x y has no class 'a', but x, y" in again.messages[0]
     first = again.session.panes.shown[0]
     assert first.model.path.name == "x-y"
@@ -187,15 +192,7 @@ def test_a_model_that_fits_no_class_of_the_session_is_told_and_the_rest_opens(ma
 
 
 def test_an_unknown_method_is_told_and_the_evidence_is_shown(make_bench, disk):
-    bench = make_bench()
-    bench.work()
-    bench.desk.keeping.save_as(disk / "s.softcam")
-    bench.settle()
-    path = disk / "s.softcam"
-    path.write_text(path.read_text("utf-8").replace('"cam"', '"crystal_ball"'), "utf-8")
-    again = make_bench()
-    again.desk.open_session(path)
-    again.settle()
+    again = reopened(make_bench, disk, '"cam"', '"crystal_ball"')
     assert "Pane 2: there is no method 'crystal_ball'" in again.messages[0]
     assert again.session.panes.shown[1].method == "evidence"
 
