@@ -49,3 +49,15 @@ class NotFiniteError(SettingsError):
 
 class OutOfMemoryError(SettingsError):
     """The device's memory is too small for what was asked."""
+
+
+class AnnotationError(BorderError):
+    """An annotation, or a file or store of annotations, could not be used."""
+
+
+class ConflictError(AnnotationError):
+    """What was to be edited was changed by somebody else meanwhile."""
+
+
+class JobError(BorderError):
+    """A job could not be started, or ended before it was done."""

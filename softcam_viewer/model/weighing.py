@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import QObject, Signal
 
-from softcam_core.ledger.polygon import polygon_mask
+from softcam_core.imaging.polygon import polygon_mask
 from softcam_core.ledger.regions import Ledger, area_mm2, pixel_size_of
 from softcam_core.ledger.what_if import WhatIf, without
 

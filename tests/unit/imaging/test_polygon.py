@@ -3,7 +3,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from softcam_core.ledger.polygon import polygon_mask
+from softcam_core.imaging.polygon import polygon_mask
 
 points = st.lists(st.tuples(st.floats(-8, 28), st.floats(-8, 28)), min_size=3, max_size=9)
 

@@ -1,0 +1,1 @@
+"""What people said about evidence, where on which image, and where that is kept."""
