@@ -5,7 +5,7 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --basetemp=build/pytest -n auto --ma
 # Caches and settings of the programs stay in the checkout.
 BOX := XDG_CACHE_HOME=$(CURDIR)/build/cache XDG_CONFIG_HOME=$(CURDIR)/build/config XDG_DATA_HOME=$(CURDIR)/build/data
 
-.PHONY: help setup setup-dev demo test test-slow lint types check screenshots demo-model demo-cases study-demo study-nih study-elastic study-explanations bench-ui bench-deletion bench-score-cam bench-methods clean
+.PHONY: help setup setup-dev demo test test-slow lint types check screenshots demo-model demo-cases study-demo study-nih study-elastic study-explanations study-shortcut study-border bench-ui bench-deletion bench-score-cam bench-methods bench-annotations clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -66,6 +66,12 @@ study-elastic: setup ## compare dense, lasso, ridge and elastic SoftCAMs with Gr
 study-explanations: setup ## judge evidence and other methods on radiographs and phantoms (needs test data)
 	$(BOX) $(PY) benchmarks/study_explanations.py
 
+study-shortcut: setup ## plant a shortcut, flag it, train it away (25 minutes)
+	$(BOX) QT_QPA_PLATFORM=offscreen $(PY) benchmarks/study_shortcut.py
+
+study-border: setup ## the same with the border of real radiographs (needs test data)
+	$(BOX) QT_QPA_PLATFORM=offscreen $(PY) benchmarks/study_border.py
+
 bench-ui: setup ## measure the window's speed
 	$(BOX) QT_QPA_PLATFORM=offscreen $(PY) benchmarks/bench_ui.py
 
@@ -77,6 +83,9 @@ bench-score-cam: setup-dev ## time Score-CAM beside torch-cam, and tell what few
 
 bench-methods: setup-dev ## time methods against a forward pass, beside other libraries
 	$(BOX) $(PY) -m softcam_core bench methods --rivals
+
+bench-annotations: setup ## measure a store of 100,000 annotations
+	$(BOX) $(PY) benchmarks/bench_annotations.py
 
 clean: ## remove what was built
 	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -59,6 +59,15 @@ class Rectangle(_Shape):
         """The same elsewhere."""
         return self.model_copy(update={"top": self.top + down, "left": self.left + across})
 
+    def scaled(self, down: float, across: float) -> Rectangle:
+        """The same with all positions multiplied."""
+        return self.model_copy(
+            update={
+                **{"top": self.top * down, "height": self.height * down},
+                **{"left": self.left * across, "width": self.width * across},
+            }
+        )
+
     def coverage(self, image_size: tuple[int, int]) -> Coverage:
         """How much of each pixel lies within, (H, W) 0 to 1."""
         return _box_coverage(np.ones((1, 1), np.float32), self.bounds, image_size)
@@ -95,6 +104,15 @@ class Ellipse(_Shape):
     def moved(self, down: float, across: float) -> Ellipse:
         """The same elsewhere."""
         return self.model_copy(update={"row": self.row + down, "column": self.column + across})
+
+    def scaled(self, down: float, across: float) -> Ellipse:
+        """The same with all positions multiplied."""
+        return self.model_copy(
+            update={
+                **{"row": self.row * down, "down": self.down * down},
+                **{"column": self.column * across, "across": self.across * across},
+            }
+        )
 
     def coverage(self, image_size: tuple[int, int]) -> Coverage:
         """How much of each pixel lies within, (H, W) 0 to 1."""
@@ -136,6 +154,10 @@ class Polygon(_Shape):
     def moved(self, down: float, across: float) -> Polygon:
         """The same elsewhere."""
         return self.model_copy(update={"points": tuple((row + down, column + across) for row, column in self.points)})
+
+    def scaled(self, down: float, across: float) -> Polygon:
+        """The same with all positions multiplied."""
+        return self.model_copy(update={"points": tuple((row * down, column * across) for row, column in self.points)})
 
     def coverage(self, image_size: tuple[int, int]) -> Coverage:
         """How much of each pixel lies within, (H, W) 0 to 1."""
@@ -220,6 +242,15 @@ class Bitmap(_Shape):
             }
         )
 
+    def scaled(self, down: float, across: float) -> Bitmap:
+        """The same with all positions multiplied."""
+        return self.model_copy(
+            update={
+                **{"top": self.top * down, "bottom": self.bottom * down},
+                **{"left": self.left * across, "right": self.right * across},
+            }
+        )
+
     def coverage(self, image_size: tuple[int, int]) -> Coverage:
         """How much of each pixel lies within, (H, W) 0 to 1."""
         return _box_coverage(self.mask.astype(np.float32), self.bounds, image_size)
@@ -238,22 +269,28 @@ def area_of(shape: Shape, image_size: tuple[int, int]) -> float:
 def _box_coverage(cells: Coverage, box: Bounds, image_size: tuple[int, int]) -> Coverage:
     """Spread cells (h, w) that lie in a box over the image's pixels."""
     top, left, bottom, right = box
-    rows = _overlaps(top, bottom, cells.shape[0], image_size[0])
-    columns = _overlaps(left, right, cells.shape[1], image_size[1])
+    (first_row, last_row), (first, last) = (
+        (max(0, math.floor(low)), min(size, math.ceil(high)))
+        for low, high, size in ((top, bottom, image_size[0]), (left, right, image_size[1]))
+    )
     out = np.zeros(image_size, np.float32)
-    inside_rows, inside_columns = (np.flatnonzero(weights.any(axis=1)) for weights in (rows, columns))
-    if len(inside_rows) and len(inside_columns):
-        part = rows[inside_rows] @ cells @ columns[inside_columns].T
+    if first_row < last_row and first < last:
+        rows = _spread(np.asarray(cells, np.float64), top, bottom, first_row, last_row)
+        part = _spread(rows.T, left, right, first, last).T
         # Sums of parts of one pixel may exceed it by rounding.
-        out[np.ix_(inside_rows, inside_columns)] = np.minimum(part, 1)
+        out[first_row:last_row, first:last] = np.clip(part, 0, 1)
     return out
 
 
-def _overlaps(low: float, high: float, cells: int, pixels: int) -> FloatArray:
-    """Part of each pixel that each cell takes along an axis, (pixels, cells)."""
-    edges = np.linspace(low, high, cells + 1)
-    at = np.arange(pixels, dtype=np.float64)[:, None]
-    return np.asarray(np.clip(np.minimum(edges[1:], at + 1) - np.maximum(edges[:-1], at), 0, 1))
+def _spread(cells: FloatArray, low: float, high: float, first: int, last: int) -> FloatArray:
+    """What each pixel from `first` to before `last` takes of cells (n, m) that tile low to high: (pixels, m)."""
+    count = len(cells)
+    step = (high - low) / count
+    position = np.clip((np.arange(first, last + 1) - low) / step, 0, count)
+    whole = np.minimum(position.astype(np.intp), count - 1)
+    before = np.concatenate((np.zeros((1, cells.shape[1])), np.cumsum(cells, axis=0)))
+    up_to = before[whole] + (position - whole)[:, None] * cells[whole]
+    return np.asarray(np.diff(up_to, axis=0) * step)
 
 
 def _crosses_itself(corners: FloatArray) -> bool:

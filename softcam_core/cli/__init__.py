@@ -1,13 +1,11 @@
 """The command line ``softcam``, one module a subcommand."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence
 
 from softcam_core import __version__
-from softcam_core.cli import bench, convert, evaluate, explain, export, info, phantoms, sweep, train
+from softcam_core.cli import annotations, bench, convert, evaluate, explain, export, info, phantoms, sweep, train
 from softcam_core.cli.exits import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNUSABLE, process_rank
 from softcam_core.errors import BorderError
 from softcam_core.notice import NOTICE
@@ -22,7 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"softcam {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (train, sweep, convert, explain, evaluate, export, bench, info, phantoms):
+    for module in (train, sweep, convert, explain, evaluate, export, annotations, bench, info, phantoms):
         module.add_parser(commands)
     return parser
 

@@ -37,6 +37,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="PART",
         help="part of the studies with lesions, 0 to 1 (default: %(default)s)",
     )
+    parser.add_argument(
+        "--tags",
+        type=float,
+        nargs=2,
+        metavar=("WITH", "WITHOUT"),
+        help="plant a shortcut: the part of the studies with lesions, and without, that wear a lead tag in a corner",
+    )
     parser.add_argument("--compress", action="store_true", help="DICOM in RLE Lossless, two thirds as large")
     parser.set_defaults(run=run)
 
@@ -65,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
             lesion_fraction=args.lesion_fraction,
             vary_size=args.vary_size,
             compress=args.compress,
+            tags=None if args.tags is None else tuple(args.tags),
             progress=show,
         )
     print(f"{args.count} studies in {manifest}")

@@ -84,6 +84,8 @@ class TrainingProgress:
                 self._line(f"epoch {event.epoch}/{self._epochs}  {text}  {event.seconds:.1f} s{best}")
             case events.WarningEvent():
                 self._line(f"warning: {event.message}")
+            case events.PauseEvent():
+                self._line("paused" if event.is_paused else "going on")
             case events.EndEvent():
                 self.close()
                 if event.metrics:

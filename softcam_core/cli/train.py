@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from softcam_core.cli.control import Control
 from softcam_core.cli.exits import EXIT_INTERRUPTED, EXIT_OK, process_rank
 from softcam_core.cli.signals import noted_signals
 from softcam_core.errors import SettingsError
@@ -35,6 +37,14 @@ _SHORT: dict[str, tuple[str, dict[str, Any]]] = {
     "--name": ("model.name", {"metavar": "NAME", "help": "what to call the model (the architecture)"}),
     "--arch": ("model.architecture", {"metavar": "NAME", "help": "compact, resnet50, ..."}),
     "--init": ("model.init", {"metavar": "FILE", "help": "weights that the features start from; or imagenet"}),
+    "--start": (
+        "model.start",
+        {"type": Path, "metavar": "MODEL", "help": "SoftCAM to train on: its architecture, classes and input stay"},
+    ),
+    "--annotations": (
+        "feedback.store",
+        {"type": Path, "metavar": "STORE", "help": "learn from evidence that was flagged (softcam annotations)"},
+    ),
     "--output-stride": (
         "model.options.output_stride",
         {"type": int, "choices": (8, 16, 32), "help": "finer evidence: input pixels from cell to cell at most"},
@@ -93,6 +103,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--out", type=Path, metavar="RUN", help="run folder to make")
     parser.add_argument("--overwrite", action="store_true", help="replace a run that is in the folder")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
+    parser.add_argument(
+        "--control",
+        choices=("stdin",),
+        help="obey pause, unpause and stop, a line each, on standard input (pause: one process alone)",
+    )
     parser.add_argument("--show-config", action="store_true", help="print all settings, explained, and stop")
 
 
@@ -153,28 +168,50 @@ def run(args: argparse.Namespace) -> int:
         if not folder.config.exists():
             raise SettingsError(args.resume, "holds no run to resume", "Check the path.")
         config = make_config(merged([load_settings(folder.config), settings]), folder.config)
-        return _train(config, folder.path, resume=True)
+        return _train(config, folder.path, resume=True, is_controlled=args.control is not None)
     if "path" not in settings.get("data", {}):
         raise SettingsError("DATA", "is missing", "Name a table or a folder of labelled images.")
     if args.out is None:
         raise SettingsError("--out", "is missing", "Name a folder for the run.")
-    return _train(make_config(settings), args.out, overwrite=args.overwrite)
+    config = make_config(settings)
+    return _train(config, args.out, overwrite=args.overwrite, is_controlled=args.control is not None)
 
 
-def _train(config: TrainingConfig, out: Path, *, overwrite: bool = False, resume: bool = False) -> int:
+def _train(
+    config: TrainingConfig, out: Path, *, overwrite: bool = False, resume: bool = False, is_controlled: bool = False
+) -> int:
     from softcam_core.cli.progress import TrainingProgress
+    from softcam_core.training.event_writer import append_event
+    from softcam_core.training.events import PauseEvent
     from softcam_core.training.loop import Stopped
+    from softcam_core.training.processes import process_counts
     from softcam_core.training.run_folder import RunFolder
     from softcam_core.training.trainer import train
 
+    control = Control(_tell_unknown) if is_controlled and process_rank() == 0 else None
+    # The others would wait for the one that pauses, and after a while take it for dead.
+    can_pause = process_counts(config.hardware, os.environ) == (1, 1)
     folder = RunFolder(out)
     show = TrainingProgress(folder.best, config.training.select)
     with noted_signals() as asked:
 
+        def must_stop() -> bool:
+            return bool(asked) or (control is not None and control.must_stop)
+
         def on_read(done: int, total: int) -> None:
-            if asked:
+            if must_stop():
                 raise KeyboardInterrupt
             show.read(done, total)
+
+        def tell_pause(is_paused: bool) -> None:
+            event = PauseEvent(is_paused=is_paused)
+            append_event(folder.events, event)
+            show(event)
+
+        def should_stop() -> bool:
+            if control is not None and can_pause:
+                control.wait_while_paused(tell_pause, must_stop)
+            return must_stop()
 
         try:
             train(
@@ -183,7 +220,7 @@ def _train(config: TrainingConfig, out: Path, *, overwrite: bool = False, resume
                 overwrite=overwrite,
                 resume=resume,
                 listeners=(show,),
-                should_stop=lambda: bool(asked),
+                should_stop=should_stop,
                 on_read=on_read,
             )
         except KeyboardInterrupt as stop:
@@ -200,3 +237,7 @@ def _train(config: TrainingConfig, out: Path, *, overwrite: bool = False, resume
         finally:
             show.close()
     return 0
+
+
+def _tell_unknown(command: str) -> None:
+    print(f"softcam: there is no command {command!r}; there are pause, unpause and stop", file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -77,6 +78,34 @@ class AnnotatedItem(NamedTuple):
     mask: Tensor
 
 
+class FlaggedItem(NamedTuple):
+    """An `Item` and places in it that something was said about.
+
+    Attributes
+    ----------
+    image, label, index : Tensor
+        See `Item`.
+    places : Tensor, (R, h, w) float32 in [0, 1]
+        Coverage of the pixels; they moved with the image. Of a batch, those of all its images.
+    owners : Tensor, (R,) int64
+        Number of the image in the batch that each place is in.
+    numbers : Tensor, (R,) int64
+        Number of each place within its image.
+    """
+
+    image: Tensor
+    label: Tensor
+    index: Tensor  # type: ignore[assignment]
+    places: Tensor
+    owners: Tensor
+    numbers: Tensor
+
+
+AnyItem = Item | AnnotatedItem | FlaggedItem
+Places = Callable[[Sample, Geometry], npt.NDArray[np.float32]]
+"""Places in a sample, (R, H', W') in [0, 1] on the stored pixels; R may be 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelStatistics:
     """Mean and standard deviation over all pixels, on a scale where black is 0 and white is 1."""
@@ -97,7 +126,7 @@ class _Known:
 _Result = _Known | ImageReadError
 
 
-class ImageDataset(Dataset[Item | AnnotatedItem]):
+class ImageDataset(Dataset[AnyItem]):
     """Images as the network sees them, with their labels.
 
     All images are surveyed when the data set is made, so that every one that cannot be used is known before training
@@ -124,6 +153,8 @@ class ImageDataset(Dataset[Item | AnnotatedItem]):
 
     Attributes
     ----------
+    places : callable or None
+        Where set, the data set gives `FlaggedItem`.
     samples : tuple of Sample
         Those that can be used.
     skipped : tuple of (Sample, str)
@@ -155,6 +186,7 @@ class ImageDataset(Dataset[Item | AnnotatedItem]):
         self.preprocessing = preprocessing
         self.augmentation = augmentation
         self.regions = regions
+        self.places: Places | None = None
         self._cache = cache
         found: list[tuple[Sample, _Known]] = []
         bad: list[tuple[Sample, ImageReadError]] = []
@@ -175,19 +207,21 @@ class ImageDataset(Dataset[Item | AnnotatedItem]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, draw: Draw | int) -> Item | AnnotatedItem:
+    def __getitem__(self, draw: Draw | int) -> AnyItem:
         """One sample, changed as the draw's seed decides; an index alone stands for a draw without seed."""
         image = torch.empty(3, *self._input_size)
         return self._item(draw, image)
 
-    def batch(self, draws: Sequence[Draw | int]) -> Item | AnnotatedItem:
+    def batch(self, draws: Sequence[Draw | int]) -> AnyItem:
         """Several samples stacked, each image written to where it lies in the batch: (B, 3, h, w) and so on."""
         images = torch.empty(len(draws), 3, *self._input_size)
         items = [self._item(draw, image) for draw, image in zip(draws, images, strict=True)]
+        if self.places is not None:
+            return _flagged(images, [item for item in items if isinstance(item, FlaggedItem)])
         rest = [torch.stack(field) for field in list(zip(*items, strict=True))[1:]]
         return type(items[0])(images, *rest)
 
-    def _item(self, draw: Draw | int, image: Tensor) -> Item | AnnotatedItem:
+    def _item(self, draw: Draw | int, image: Tensor) -> AnyItem:
         """One sample, its image (3, h, w) written to where it is wanted."""
         index, seed = draw if isinstance(draw, tuple) else (draw, None)
         sample, (name, mask_name) = self.samples[index], self._names[index]
@@ -201,6 +235,13 @@ class ImageDataset(Dataset[Item | AnnotatedItem]):
             shown = change.recolour(shown)
         _normalise(shown, self.preprocessing, image)
         item = Item(image, _label(sample), torch.tensor(index))
+        if self.places is not None:
+            places = torch.from_numpy(self.places(sample, geometry))
+            if len(places):
+                places = _centre(places, geometry) if change is None else change.move(places)
+            count = len(places)
+            places = places.reshape(count, *geometry.input_size)
+            return FlaggedItem(*item, places, torch.zeros(count, dtype=torch.int64), torch.arange(count))
         if not self.regions:
             return item
         return AnnotatedItem(*item, self._region(sample, mask_name, geometry, change))
@@ -263,6 +304,18 @@ class ImageDataset(Dataset[Item | AnnotatedItem]):
             return known, True
         prepared = make()
         return prepared.summary, self._cache is not None and self._cache.add(name, prepared)
+
+
+def _flagged(images: Tensor, items: Sequence[FlaggedItem]) -> FlaggedItem:
+    """A batch of flagged items; the places of all its images come one after another."""
+    return FlaggedItem(
+        images,
+        torch.stack([item.label for item in items]),
+        torch.stack([item.index for item in items]),
+        torch.cat([item.places for item in items]),
+        torch.cat([item.owners + number for number, item in enumerate(items)]),
+        torch.cat([item.numbers for item in items]),
+    )
 
 
 def _centre(pixels: Tensor, geometry: Geometry) -> Tensor:

@@ -26,6 +26,7 @@ KINDS: tuple[Kind, ...] = ("chest", "fundus")
 
 _WIDTH_RANGE = (0.85, 1.15)  # of the asked size, where sizes vary
 _ASPECT_RANGE: dict[Kind, tuple[float, float]] = {"chest": (0.95, 1.25), "fundus": (0.67, 1.0)}  # height / width
+_TAG_STREAM = 1000  # none of a phantom's own
 _SYNTHETIC = "Synthetic phantom, computed; not an image of a person"
 
 
@@ -40,6 +41,7 @@ def write_phantoms(
     splits: tuple[float, float, float] = (0.7, 0.15, 0.15),
     vary_size: bool = False,
     compress: bool = False,
+    tags: tuple[float, float] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write a data set of phantoms: ``images/*.dcm`` or ``*.png``, ``masks/*.png`` and ``manifest.csv``.
@@ -67,6 +69,9 @@ def write_phantoms(
     compress : bool
         Write RLE Lossless, which every DICOM reader knows and is about two thirds as large. PNG files always are
         compressed.
+    tags : (float, float), optional
+        A planted shortcut, chest films alone: how many of the studies with lesions, and of those without, wear a lead
+        tag in a corner, 0 to 1. Without it none does.
     progress : callable, optional
         Called with the number of studies written and `count` after each.
 
@@ -74,7 +79,7 @@ def write_phantoms(
     -------
     Path
         The manifest, with the columns image, label, split, mask, boxes (``x y width height`` in pixels, separated
-        by semicolons) and seed; paths are relative to its folder.
+        by semicolons) and seed, with `tags` also tag (a box, or nothing); paths are relative to its folder.
 
     Raises
     ------
@@ -83,6 +88,8 @@ def write_phantoms(
     """
     folder = Path(folder)
     _check(folder, count, kind, seed, size, lesion_fraction, splits, vary_size)
+    if tags is not None:
+        _check_tags(kind, tags)
     try:
         for name in ("images", "masks"):
             (folder / name).mkdir(parents=True)
@@ -94,7 +101,7 @@ def write_phantoms(
     manifest = folder / "manifest.csv"
     with manifest.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(MANIFEST_COLUMNS)
+        table.writerow(MANIFEST_COLUMNS + ("tag",) * (tags is not None))
         for number in range(1, count + 1):
             study_seed = int(seeds[number - 1])
             shape = _draw_shape(study_seed, size, _ASPECT_RANGE[kind]) if vary_size else (size, size)
@@ -102,7 +109,8 @@ def write_phantoms(
             phantom: Phantom | FundusPhantom
             if kind == "chest":
                 image = f"images/phantom_{number:05d}.dcm"
-                phantom = make_phantom(study_seed, shape, lesion=is_ill)
+                wears_tag = tags is not None and _wears_tag(study_seed, tags[0] if is_ill else tags[1])
+                phantom = make_phantom(study_seed, shape, lesion=is_ill, tag=wears_tag)
                 write_dicom(phantom, folder / image, number=number, compress=compress)
             else:
                 image = f"images/phantom_{number:05d}.png"
@@ -112,7 +120,11 @@ def write_phantoms(
             encoded = cv2.imencode(".png", phantom.mask.astype(np.uint8) * 255)[1]
             (folder / mask).write_bytes(encoded.tobytes())
             boxes = ";".join(" ".join(map(str, box)) for box in phantom.boxes)
-            table.writerow((image, phantom.class_name, split[number - 1], mask, boxes, study_seed))
+            row = [image, phantom.class_name, split[number - 1], mask, boxes, study_seed]
+            if tags is not None:
+                box = phantom.tag_box if isinstance(phantom, Phantom) else None
+                row.append("" if box is None else " ".join(map(str, box)))
+            table.writerow(row)
             if progress is not None:
                 progress(number, count)
     return manifest
@@ -192,6 +204,17 @@ def _dataset(phantom: Phantom, number: int) -> Dataset:
     ds.PixelData = phantom.pixels.astype("<u2").tobytes()
     ds["PixelData"].VR = "OW"
     return ds
+
+
+def _wears_tag(study_seed: int, share: float) -> bool:
+    return bool(np.random.default_rng((study_seed, _TAG_STREAM)).random() < share)
+
+
+def _check_tags(kind: Kind, tags: tuple[float, float]) -> None:
+    if kind != "chest":
+        raise SettingsError("--tags", "is for chest radiographs", "Leave it out, or choose --kind chest.")
+    if not all(0 <= share <= 1 for share in tags):
+        raise SettingsError("--tags", "needs two numbers from 0 to 1", "Give for instance --tags 1 0.")
 
 
 def _check(

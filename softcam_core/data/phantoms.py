@@ -30,7 +30,7 @@ _STORED_MAX = 4095
 _STORED_PER_ATTENUATION = 850.0
 _STORED_OFFSET = 250.0
 # Every concern draws from a stream of its own: a lesion more leaves anatomy, marker and noise as they are.
-_STREAMS = ("label", "patient", "view", "structures", "texture", "lesions", "marker", "exposure", "noise")
+_STREAMS = ("label", "patient", "view", "structures", "texture", "lesions", "marker", "exposure", "noise", "tag")
 # Strokes of the lead letters in a box 0.6 wide and 1 high.
 _LETTERS = {
     "L": [[(0.05, 0.0), (0.05, 1.0), (0.6, 1.0)]],
@@ -64,6 +64,8 @@ class Phantom:
     marker_box : (int, int, int, int)
         Where it lies, as in `boxes`.
     seed : int
+    tag_box : (int, int, int, int) or None
+        Where a lead tag lies, as in `boxes`; None without one.
     """
 
     pixels: npt.NDArray[np.uint16]
@@ -76,6 +78,7 @@ class Phantom:
     marker: str
     marker_box: Box
     seed: int
+    tag_box: Box | None = None
 
     @property
     def class_name(self) -> str:
@@ -100,7 +103,9 @@ class _Lesion:
     peak: float
 
 
-def make_phantom(seed: int, size: tuple[int, int] | int = 512, lesion: bool | None = None) -> Phantom:
+def make_phantom(
+    seed: int, size: tuple[int, int] | int = 512, lesion: bool | None = None, *, tag: bool = False
+) -> Phantom:
     """Make the study of a seed.
 
     Parameters
@@ -112,6 +117,9 @@ def make_phantom(seed: int, size: tuple[int, int] | int = 512, lesion: bool | No
         Height and width in pixels, or the side of a square; 64 to 4096.
     lesion : bool, optional
         Whether there are lesions. By default the seed decides, half and half.
+    tag : bool
+        Whether a lead tag lies in the upper left corner: something that has nothing to do with the patient, and that a
+        classifier learns where it goes with the label. The rest of the film is as it is without.
 
     Returns
     -------
@@ -149,7 +157,9 @@ def make_phantom(seed: int, size: tuple[int, int] | int = 512, lesion: bool | No
     dark, bright = np.percentile(inside[inside > 0.45], (2, 97))
     black, white = dark - 0.22 * (bright - dark), bright + 0.02 * (bright - dark)
     marker, marker_image = _marker(rng["marker"], height, width)
-    shown = film.image + marker_image * (np.float32(white + 0.4) - film.image)
+    tag_image = _tag(rng["tag"], height, width) if tag else np.zeros_like(marker_image)
+    lead = np.maximum(marker_image, tag_image)
+    shown = film.image + lead * (np.float32(white + 0.4) - film.image)
     stored = np.clip(np.round(_STORED_OFFSET + _STORED_PER_ATTENUATION * shown), 0, _STORED_MAX).astype(np.uint16)
     side = _FILM_WIDTH_MM / view.unit
     return Phantom(
@@ -163,6 +173,7 @@ def make_phantom(seed: int, size: tuple[int, int] | int = 512, lesion: bool | No
         marker=marker,
         marker_box=bounding_box(marker_image > 0.5),
         seed=seed,
+        tag_box=bounding_box(tag_image > 0.5) if tag else None,
     )
 
 
@@ -311,6 +322,16 @@ def _marker(rng: np.random.Generator, height: int, width: int) -> tuple[str, Ima
         for start, end in pairwise(points):
             view.fill(canvas, band(np.stack([start, end]), half_thickness))
     return letter, view.blur(canvas, 0.0008)
+
+
+def _tag(rng: np.random.Generator, height: int, width: int) -> Image:
+    """Draw the opacity (H, W), 0 to 1, of a lead tag in the upper left corner, above where letters lie."""
+    view = View(height, width)
+    row, column = 0.5 - height / width / 2 + rng.uniform(0.02, 0.028), rng.uniform(-0.45, -0.42)
+    half_length, half_thickness = rng.uniform(0.028, 0.034), max(0.011, 0.8 / width)
+    canvas = view.blank()
+    view.fill(canvas, band(np.array([[column - half_length, row], [column + half_length, row]]), half_thickness))
+    return view.blur(canvas, 0.0008)
 
 
 def bounding_box(mask: npt.NDArray[np.bool_]) -> Box:

@@ -27,9 +27,12 @@ logging.getLogger("highdicom").propagate = False
 MANUFACTURER = "SoftCAM"
 MODEL_NAME = "softcam"
 
-Kind = Literal["image", "segmentation", "map", "capture"]
+Kind = Literal["image", "segmentation", "map", "capture", "annotations", "report"]
 # Series of exports follow those of a scanner.
-_SERIES_NUMBERS: dict[Kind, int] = {"image": 1, "segmentation": 9001, "map": 9002, "capture": 9003}
+_SERIES_NUMBERS: dict[Kind, int] = {
+    **{"image": 1, "segmentation": 9001, "map": 9002, "capture": 9003},
+    **{"annotations": 9004, "report": 9005},
+}
 _LONG_STRING = 64
 
 
@@ -103,14 +106,26 @@ def save(path: Path | str, dataset: Dataset, source: DicomSource, *, comments: s
         When the file cannot be written.
     """
     with quietly():
-        dataset.SpecificCharacterSet = "ISO_IR 192"
-        dataset.update(source.patient)
         dataset.ImageComments = comments
         if dataset.SOPInstanceUID != source.instance_uid:
             _refer(dataset, source)
         for measures in _items_of_groups(dataset, "PixelMeasuresSequence"):
             # A projection has no thickness, but highdicom reads no spacing without the element.
             measures.SliceThickness = measures.get("SliceThickness")
+    write_instance(path, dataset, source)
+
+
+def write_instance(path: Path | str, dataset: Dataset, source: DicomSource) -> None:
+    """Write an instance as a file, with patient and study of its source; one that is there is replaced.
+
+    Raises
+    ------
+    SettingsError
+        When the file cannot be written.
+    """
+    with quietly():
+        dataset.SpecificCharacterSet = "ISO_IR 192"
+        dataset.update(source.patient)
         buffer = BytesIO()
         dataset.save_as(buffer, enforce_file_format=True)
     write_whole(Path(path), buffer.getvalue())

@@ -298,7 +298,7 @@ class Geometry:
         ndarray, (..., H, W) float64
             0 outside the analysed area; sums to the mean of the grid.
         """
-        rows, columns = (self._share_weights(axis, cells) for axis, cells in enumerate(grid.shape[-2:]))
+        rows, columns = self.share_weights(grid.shape[-2:])
         return np.asarray(rows @ np.asarray(grid, dtype=np.float64) @ columns.T)
 
     def weights_of(self, mask: npt.NDArray[np.bool_ | np.floating[Any]], grid_size: tuple[int, int]) -> FloatArray:
@@ -323,8 +323,16 @@ class Geometry:
         """
         if mask.shape != self.image_size:
             raise ValueError(f"a mask of {mask.shape} pixels for an image of {self.image_size}")
-        rows, columns = (self._share_weights(axis, cells) for axis, cells in enumerate(grid_size))
+        rows, columns = self.share_weights(grid_size)
         return np.asarray(rows.T @ np.asarray(mask, dtype=np.float64) @ columns)
+
+    def share_weights(self, grid_size: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+        """Weights with which `shares` is made of a grid: rows (H, h) and columns (W, w).
+
+        Each cell's add up to 1 / h and 1 / w.
+        """
+        rows, columns = (self._share_weights(axis, cells) for axis, cells in enumerate(grid_size))
+        return rows, columns
 
     def _share_weights(self, axis: int, cells: int) -> FloatArray:
         """What part of each cell falls to each image pixel along an axis, by n: (size, n); columns sum to 1/n."""

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, softmax
 
+from softcam_core.explainers.change import Change
 from softcam_core.explainers.explanation import Explanation
 from softcam_core.imaging.geometry import Geometry
 
@@ -45,7 +46,7 @@ def without(
     Parameters
     ----------
     explanation : Explanation
-        The model's own evidence.
+        The model's own evidence; of a change between two models the place stays as it was before.
     mask : ndarray, (H, W)
         How much of each pixel is taken out, 0 to 1.
     geometry_of_mask : Geometry, optional
@@ -73,4 +74,6 @@ def without(
     earned = explanation.grid.astype(np.float64) - offsets[:, None, None]
     with np.errstate(invalid="ignore"):  # evidence that is no number gives a logit that is none
         logits = offsets + np.einsum("kij,ij->k", earned, kept)
+    if isinstance(explanation, Change):
+        logits = explanation.before.logits.astype(np.float64) + logits
     return WhatIf(logits, softmax(logits) if explanation.card.task == "single_label" else expit(logits))

@@ -37,12 +37,15 @@ class ModelConfig(Section):
         What people will call the model; the architecture by default.
     init : {"imagenet"}, Path or None
         Weights that the features start from: ImageNet's, or a file's (see `softcam_core.models.initialisation`).
+    start : Path or None
+        A SoftCAM that is trained on, evidence layer included; architecture, classes and input are its own then.
     """
 
     architecture: str = "resnet50"
     options: ArchitectureOptions = ArchitectureOptions()
     name: str = Field(default="", max_length=200)
     init: Literal["imagenet"] | Path | None = None
+    start: Path | None = None
 
     @field_validator("architecture")
     @classmethod
@@ -52,6 +55,12 @@ class ModelConfig(Section):
         except KeyError as error:
             raise ValueError(error.args[0]) from error
         return value
+
+    @model_validator(mode="after")
+    def _one_beginning(self) -> Self:
+        if self.init is not None and self.start is not None:
+            raise ValueError("init and start are two beginnings: give one of them")
+        return self
 
 
 class LossConfig(Section):
@@ -94,11 +103,55 @@ class LossConfig(Section):
         return self.l1 > 0 or self.l2 > 0
 
 
+class FeedbackConfig(Section):
+    """What people said about evidence, and how much it counts (`softcam_core.training.feedback` has the formulas).
+
+    Attributes
+    ----------
+    store : Path or None
+        Annotations of training images (`softcam annotations`); None for training without.
+    reviewers : tuple of str
+        Whose annotations count; empty for all.
+    strength : float
+        Of all feedback, against the classification.
+    wrong, correct, missed : float
+        Weights of the three verdicts within it.
+    aim : {"zero", "below"}
+        Evidence that is wrong is pulled to zero, or until it no longer speaks for its class.
+    without_wrong : bool
+        Images are classified by what is left of their evidence without what is flagged as wrong.
+    margin : float
+        Mean that evidence in a missed finding must reach, in multiples of `scale`.
+    scale : float or None
+        Logits that count as a large value; by default the root mean square of the start's evidence in the flagged
+        images, and 1 without a model to start from.
+    grow : float
+        Cells by which wrong evidence reaches beyond its flag.
+    share : float
+        Part of each step's images that are flagged ones.
+    """
+
+    store: Path | None = None
+    reviewers: tuple[str, ...] = ()
+    strength: NotNegative = 1.0
+    wrong: NotNegative = 1.0
+    correct: NotNegative = 1.0
+    missed: NotNegative = 1.0
+    aim: Literal["zero", "below"] = "zero"
+    without_wrong: bool = True
+    margin: float = Field(default=1.0, gt=0)
+    scale: float | None = Field(default=None, gt=0)
+    grow: NotNegative = 1.0
+    share: float = Field(default=0.25, gt=0, lt=1)
+
+
 class OptimisationConfig(Section):
     """The loop.
 
     Attributes
     ----------
+    part : {"all", "last", "head"}
+        What is trained at all: the whole network, its last stage and the evidence layer, or the evidence layer alone.
     epochs : int
     batch_size : int
         Images in a process at a time. A step sees ``batch_size * accumulate * processes``.
@@ -142,8 +195,12 @@ class OptimisationConfig(Section):
         2020, section 4.1).
     select : str
         The validation figure that makes an epoch the best one; the lower loss decides between equal ones.
+    keep : {"best", "last"}
+        The model that counts: that of the best epoch, or of the last. Validation images that have the same shortcut as
+        the training images are best classified by a model that uses it.
     """
 
+    part: Literal["all", "last", "head"] = "all"
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=16, ge=1)
     accumulate: int = Field(default=1, ge=1)
@@ -166,6 +223,7 @@ class OptimisationConfig(Section):
     early_stopping: int | None = Field(default=None, ge=1)
     sampler: Literal["shuffle", "balanced", "progressive"] = "shuffle"
     select: str = "auc"
+    keep: Literal["best", "last"] = "best"
 
     @field_validator("select")
     @classmethod
@@ -173,6 +231,12 @@ class OptimisationConfig(Section):
         if value not in METRICS:
             raise ValueError(f"no figure is called {value!r}; there are {', '.join(METRICS)}")
         return value
+
+    @model_validator(mode="after")
+    def _ends_where_it_should(self) -> Self:
+        if self.keep == "last" and self.early_stopping is not None:
+            raise ValueError("early_stopping is for keep: best")
+        return self
 
     @property
     def least_lr(self) -> float:
@@ -233,6 +297,7 @@ class TrainingConfig(Section):
         them for a network that starts from scratch and leaves them to one that starts from `init`.
     augmentation : Augmentation
     loss : LossConfig
+    feedback : FeedbackConfig
     training : OptimisationConfig
     hardware : HardwareConfig
     """
@@ -245,6 +310,7 @@ class TrainingConfig(Section):
     normalisation: Literal["auto", "measure", "given"] = "auto"
     augmentation: Augmentation = Augmentation()
     loss: LossConfig = LossConfig()
+    feedback: FeedbackConfig = FeedbackConfig()
     training: OptimisationConfig = OptimisationConfig()
     hardware: HardwareConfig = HardwareConfig()
 
@@ -254,7 +320,14 @@ class TrainingConfig(Section):
             raise ValueError("penalty_warmup must be shorter than the training, or no epoch has the full penalty")
         return self
 
+    @model_validator(mode="after")
+    def _start_has_its_input(self) -> Self:
+        if self.model.start is not None and self.normalisation == "measure":
+            raise ValueError("a model that is trained on keeps its normalisation: leave it at auto or given")
+        return self
+
     @property
     def measures_normalisation(self) -> bool:
         """True where mean and standard deviation come from the training images."""
-        return self.normalisation == "measure" or (self.normalisation == "auto" and self.model.init is None)
+        has_own = self.model.init is not None or self.model.start is not None
+        return self.normalisation == "measure" or (self.normalisation == "auto" and not has_own)

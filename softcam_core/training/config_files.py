@@ -164,7 +164,10 @@ def with_absolute_paths(config: TrainingConfig) -> TrainingConfig:
             "data": config.data.model_copy(
                 update={"path": absolute(config.data.path), "root": absolute(config.data.root)}
             ),
-            "model": config.model.model_copy(update={"init": absolute(config.model.init)}),
+            "model": config.model.model_copy(
+                update={"init": absolute(config.model.init), "start": absolute(config.model.start)}
+            ),
+            "feedback": config.feedback.model_copy(update={"store": absolute(config.feedback.store)}),
             "hardware": config.hardware.model_copy(update={"cache": absolute(config.hardware.cache)}),
         }
     )

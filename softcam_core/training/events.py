@@ -5,23 +5,15 @@ Standard library and pydantic alone, so that the viewer can follow a run without
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
 import os
-import sys
-import threading
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from softcam_core.errors import SettingsError
-
-if sys.platform != "win32":
-    import resource
 
 FinalStatus = Literal["finished", "interrupted", "stopped_early", "failed"]
 ErrorKind = Literal["out_of_memory", "not_finite", "disk", "data", "process", "other"]
@@ -186,6 +178,18 @@ class HeartbeatEvent(RunEvent):
     memory: int | None
 
 
+class PauseEvent(RunEvent):
+    """Whoever watches had the run wait between two steps, or go on.
+
+    Attributes
+    ----------
+    is_paused : bool
+    """
+
+    type: Literal["pause"] = "pause"
+    is_paused: bool
+
+
 class EndEvent(RunEvent):
     """Nothing more will come.
 
@@ -204,122 +208,19 @@ class EndEvent(RunEvent):
     message: Text = ""
 
 
-Event = StartEvent | StepEvent | EpochEvent | CheckpointEvent | WarningEvent | ErrorEvent | HeartbeatEvent | EndEvent
+Event = (
+    StartEvent
+    | StepEvent
+    | EpochEvent
+    | CheckpointEvent
+    | WarningEvent
+    | ErrorEvent
+    | HeartbeatEvent
+    | PauseEvent
+    | EndEvent
+)
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
-
-
-class EventWriter:
-    """Appends events to a run's file, and heartbeats while nothing else is said.
-
-    A context manager; its methods may be called from any thread of the process that made it. After the first
-    SettingsError it stays silent, so that the run's end can go its usual way.
-
-    Parameters
-    ----------
-    path : Path or str
-        What an earlier process left is kept, but for a last line that it did not finish.
-    interval : float
-        Seconds without an event after which a heartbeat is written.
-
-    Raises
-    ------
-    SettingsError
-        When the file cannot be opened.
-    """
-
-    def __init__(self, path: Path | str, interval: float = 4.0) -> None:
-        self.path, self.interval = Path(path), interval
-        self._lock = threading.RLock()  # a signal's handler may write in the middle of a write
-        self._closing = threading.Event()
-        self._failure: SettingsError | None = None
-        self._is_silent = False
-        self._position = (0, 0, time.monotonic())
-        self._last_write = time.monotonic()
-        try:
-            # Unbuffered: one write a line, which is whole for a reader as soon as it is there.
-            self._file = io.FileIO(self.path, "a+")
-            _cut_unfinished_line(self._file)
-        except OSError as error:
-            raise self._error(error) from error
-        self._thread = threading.Thread(target=self._beat, name="softcam-heartbeat", daemon=True)
-        self._thread.start()
-
-    def write(self, event: Event) -> None:
-        """Append an event.
-
-        Raises
-        ------
-        SettingsError
-            Once, when the disk is full or the file has gone, be it that a heartbeat found out.
-        """
-        if isinstance(event, StepEvent):
-            self.progress(event.epoch, event.step)
-        with self._lock:
-            self._append(event)
-            self._raise_once()
-
-    def progress(self, epoch: int, step: int) -> None:
-        """Tell where the loop is; costs next to nothing."""
-        self._position = (epoch, step, time.monotonic())
-
-    def close(self) -> None:
-        """Stop the heartbeat and close the file; may be called twice."""
-        self._closing.set()
-        self._thread.join()
-        with self._lock:
-            self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-        if error is None:
-            self._raise_once()
-
-    def _raise_once(self) -> None:
-        if self._failure is not None and not self._is_silent:
-            self._is_silent = True
-            raise self._failure
-
-    def _append(self, event: Event) -> None:
-        if self._failure is not None or self._file.closed:
-            return
-        line = event.model_dump_json().encode() + b"\n"
-        size = None
-        try:
-            # A file that was deleted takes what is written to it and nobody ever sees it.
-            if not os.path.samestat(self.path.stat(), os.fstat(self._file.fileno())):
-                raise FileNotFoundError(None, "another file has taken its place")
-            size = os.fstat(self._file.fileno()).st_size
-            if self._file.write(line) != len(line):
-                raise OSError(None, "the disk is full")
-        except OSError as error:
-            self._failure = self._error(error)
-            with contextlib.suppress(OSError):
-                if size is not None:
-                    self._file.truncate(size)
-        self._last_write = time.monotonic()
-
-    def _beat(self) -> None:
-        while not self._closing.wait(max(0.0, self._last_write + self.interval - time.monotonic())):
-            with self._lock:
-                now = time.monotonic()
-                if now - self._last_write >= self.interval and not self._closing.is_set():
-                    epoch, step, since = self._position
-                    idle = max(0.0, now - since)
-                    self._append(
-                        HeartbeatEvent(epoch=epoch, step=step, seconds_since_progress=idle, memory=_peak_memory())
-                    )
-                if self._failure is not None:
-                    return
-
-    def _error(self, error: OSError) -> SettingsError:
-        reason = f"cannot be written: {error.strerror}"
-        return SettingsError(self.path, reason, "Check the free space, and that the run's folder is still there.")
 
 
 class EventReader:
@@ -375,26 +276,3 @@ def _parse(line: bytes) -> Event | None:
         return _ADAPTER.validate_json(line)
     except ValidationError:
         return None
-
-
-def _cut_unfinished_line(file: io.FileIO) -> None:
-    """Take away what a process that died had begun to write."""
-    end = file.seek(0, os.SEEK_END)
-    position = end
-    while position:
-        start = max(0, position - 65536)
-        file.seek(start)
-        newline = file.read(position - start).rfind(b"\n")
-        if newline >= 0:
-            position = start + newline + 1
-            break
-        position = start
-    if position < end:
-        file.truncate(position)
-
-
-def _peak_memory() -> int | None:
-    if sys.platform == "win32":
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

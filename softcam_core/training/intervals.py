@@ -38,6 +38,23 @@ def bootstrap_intervals(
         there.
     """
     measured = measure(predictions.logits, predictions.labels, predictions.task).values
+    tail = (1 - coverage) / 2
+    intervals: dict[str, Interval] = {}
+    for name, samples in bootstrap_samples(predictions, resamples, seed).items():
+        values = samples[np.isfinite(samples)]
+        if name in measured and len(values):
+            lower, upper = np.quantile(values, [tail, 1 - tail])
+            intervals[name] = (float(lower), float(upper))
+    return intervals
+
+
+def bootstrap_samples(
+    predictions: Predictions, resamples: int = 2000, seed: int = 0
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Figures "auc" and "accuracy" of resampled images, (resamples,) each; NaN where undefined.
+
+    Images are drawn by the seed alone, so that predictions of two models for the same images are drawn in pairs.
+    """
     rng = np.random.default_rng(seed)
     count = len(predictions.images)
     scores, marked = _ranking(predictions)
@@ -47,18 +64,9 @@ def bootstrap_intervals(
         rows = min(resamples - start, max(1, _AT_ONCE // count))
         weights = rng.multinomial(count, np.full(count, 1 / count), size=rows).astype(np.float64)
         found["accuracy"].append(weights @ is_right / count)
-        if "auc" in measured:
-            columns = zip(scores.T, marked.T, strict=True)
-            found["auc"].append(np.mean([_weighted_auc(s, m, weights) for s, m in columns], axis=0))
-    tail = (1 - coverage) / 2
-    intervals: dict[str, Interval] = {}
-    for name, parts in found.items():
-        values = np.concatenate(parts) if parts else np.empty(0)
-        values = values[np.isfinite(values)]
-        if name in measured and len(values):
-            lower, upper = np.quantile(values, [tail, 1 - tail])
-            intervals[name] = (float(lower), float(upper))
-    return intervals
+        columns = zip(scores.T, marked.T, strict=True)
+        found["auc"].append(np.mean([_weighted_auc(s, m, weights) for s, m in columns], axis=0))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def _ranking(predictions: Predictions) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:

@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch.utils.data import DataLoader, Dataset
 
-from softcam_core.data.dataset import AnnotatedItem, Draw, ImageDataset, Item
+from softcam_core.data.dataset import AnyItem, Draw, ImageDataset
 from softcam_core.training.config import HardwareConfig
 
 _MOST_WORKERS = 8
@@ -49,13 +49,13 @@ def make_loader(
     )
 
 
-class _InBatches(Dataset[Item | AnnotatedItem]):
+class _InBatches(Dataset[AnyItem]):
     """A data set whose items are whole batches."""
 
     def __init__(self, dataset: ImageDataset) -> None:
         self._dataset = dataset
 
-    def __getitem__(self, draws: list[Draw]) -> Item | AnnotatedItem:
+    def __getitem__(self, draws: list[Draw]) -> AnyItem:
         return self._dataset.batch(draws)
 
 

@@ -22,8 +22,8 @@ from softcam_core.training.config import TrainingConfig
 from softcam_core.training.dropout import drop_by_image
 from softcam_core.training.judging import Scored, evaluate
 from softcam_core.training.loading import TrainingBatches
-from softcam_core.training.losses import Losses
 from softcam_core.training.memory import largest_batch
+from softcam_core.training.objective import Objective
 from softcam_core.training.optimisation import (
     freeze,
     frozen_stages,
@@ -33,7 +33,7 @@ from softcam_core.training.optimisation import (
 )
 from softcam_core.training.processes import anyone, total
 from softcam_core.training.run_folder import RunFolder
-from softcam_core.training.sampling import Steps, epoch_order, network_seed
+from softcam_core.training.sampling import Steps, epoch_order, network_seed, with_flagged
 from softcam_core.training.state import (
     EpochRecord,
     Progress,
@@ -47,8 +47,6 @@ from softcam_core.training.state import (
 
 Datasets = Mapping[Split, ImageDataset]
 Listener = Callable[[events.Event], object]
-
-TERMS = ("loss", "classification", "l1", "l2")
 
 
 class Stopped(KeyboardInterrupt):
@@ -67,7 +65,7 @@ class Loop:
         On the CPU or the device, with the run's card.
     datasets : mapping
         With "train" and "val", and perhaps "test".
-    losses : Losses
+    objective : Objective
     folder : RunFolder
     listeners : sequence of callable
         Called with each event, in the first process alone.
@@ -88,7 +86,7 @@ class Loop:
         fabric: Fabric,
         model: SoftCAM,
         datasets: Datasets,
-        losses: Losses,
+        objective: Objective,
         folder: RunFolder,
         listeners: tuple[Listener, ...] = (),
         should_stop: Callable[[], bool] = lambda: False,
@@ -103,7 +101,7 @@ class Loop:
         self.memory_format = torch.channels_last if config.hardware.channels_last else torch.contiguous_format
         self.model: SoftCAM = model.to(memory_format=self.memory_format)
         self._image_seeds = drop_by_image(self.model)
-        self.losses = Losses(losses.classification.to(fabric.device), losses.elastic_net.to(fabric.device))
+        self.objective = objective.to(fabric.device)
         # The optimizer itself for its state and its rates, Fabric's around it for its steps.
         self.optimizer = make_optimizer(config.training, self.model)
         self._stepper: Any = fabric.setup_optimizers(self.optimizer)
@@ -121,6 +119,7 @@ class Loop:
         self._module: Any = None
         self._frozen: list[nn.Module] | None = None
         self._saved = time.monotonic()
+        self._waited = 0.0  # in this epoch, while the run was paused
 
     # --- the run
 
@@ -164,6 +163,8 @@ class Loop:
         data, config = self.datasets["train"].samples, self.config
         labels = [sample.label if isinstance(sample.label, int) else 0 for sample in data]
         order = epoch_order(labels, config.training.sampler, config.seed, epoch, config.training.epochs)
+        if self.objective.guidance is not None:
+            order = with_flagged(order, self.objective.guidance.flagged, config.feedback.share, config.seed, epoch)
         return Steps(
             order,
             batch_size=self.batch_size,
@@ -190,6 +191,7 @@ class Loop:
         batches = list(plan.batches())
         images = self.read([batch for step in batches for batch in step])
         start, began = time.monotonic(), progress.seconds
+        self._waited = 0.0
         first_seen, epoch_steps = progress.seen, len(self.steps(progress.epoch))
         for size, step in zip(plan.sizes(), batches, strict=True):
             rate = self._set_learning_rate()
@@ -199,8 +201,9 @@ class Loop:
             progress.seen += size
             for name, value in terms.items():
                 progress.sums[name] = progress.sums.get(name, 0.0) + value * size
-            progress.seconds = began + time.monotonic() - start
-            pace = (time.monotonic() - start) / (progress.seen - first_seen)
+            spent = time.monotonic() - start - self._waited
+            progress.seconds = began + spent
+            pace = spent / (progress.seen - first_seen)
             self._tell_step(terms, rate, pace, epoch_steps)
             self._stop_or_save()
 
@@ -222,19 +225,21 @@ class Loop:
             epoch=progress.epoch + 1,
             step=progress.step,
             learning_rate=self.optimizer.param_groups[0]["lr"],
-            train={name: progress.sums[name] / progress.seen for name in TERMS},
+            train={name: progress.sums[name] / progress.seen for name in self.objective.names},
             val=values,
             seconds=progress.seconds + time.monotonic() - start,
+            evidence={} if self.objective.guidance is None else self.objective.guidance.measure(self.judged),
         )
         best = progress.best_record
         # Epochs with less than the full penalty only stand in until there is one with it.
         loss = self.config.loss
         is_first_full = loss.is_penalised and record.epoch == loss.penalty_warmup + 1
-        is_best = best is None or is_first_full or record.beats(best, config.select)
+        is_better = best is None or is_first_full or record.beats(best, config.select)
+        is_best = is_better or config.keep == "last"
         progress.history.append(record)
         progress.best = record.epoch if is_best else progress.best
-        progress.stale = 0 if is_best else progress.stale + 1
-        progress.plateau.after(is_best, config)
+        progress.stale = 0 if is_better else progress.stale + 1
+        progress.plateau.after(is_better, config)
         progress.epoch, progress.position, progress.seen, progress.seconds = record.epoch, 0, 0, 0.0
         progress.sums = {}
         if self.fabric.is_global_zero:
@@ -255,19 +260,16 @@ class Loop:
         # What else the network draws, it draws as in a run without interruption.
         torch.manual_seed(network_seed(self.config.seed, self.progress.step, self.fabric.global_rank))
         self._stepper.zero_grad(set_to_none=True)
-        sums = torch.zeros(len(TERMS), dtype=torch.float64, device=self.fabric.device)
+        sums = torch.zeros(len(self.objective.names), dtype=torch.float64, device=self.fabric.device)
         for number, (draws, batch) in enumerate(batches, start=1):
             self._image_seeds.seeds = [draw.seed or 0 for draw in draws]
             images = self._moved(batch.image)
-            labels = batch.label.to(self.fabric.device, non_blocking=True)
             with self.fabric.no_backward_sync(self._module, enabled=number < len(batches)):
                 logits, maps = self._module(images)
-                classification = self.losses.classification(logits, labels)
-                l1, l2 = (self._penalty_share() * term for term in self.losses.elastic_net(maps))
-                loss = classification + l1 + l2
-                sums += torch.stack([t.detach().sum() for t in (loss, classification, l1, l2)])
+                terms = self.objective(batch, images, logits, maps, lambda: self.model.offset, self._penalty_share())
+                sums += terms.detach().sum(1)
                 # Gradients of the processes are averaged, and losses are sums over this process's images.
-                self.fabric.backward(loss.sum() * (self.fabric.world_size / size))
+                self.fabric.backward(terms[0].sum() * (self.fabric.world_size / size))
         means = (total(self.fabric, sums) / size).tolist()
         if not math.isfinite(means[0]):
             self._stop_not_finite()
@@ -278,7 +280,7 @@ class Loop:
         self._stepper.step()
         if self.ema is not None:
             self.ema.update_parameters(self.model)
-        return dict(zip(TERMS, means, strict=True))
+        return dict(zip(self.objective.names, means, strict=True))
 
     def _moved(self, images: Tensor) -> Tensor:
         return images.to(self.fabric.device, memory_format=self.memory_format, non_blocking=True)
@@ -376,7 +378,10 @@ class Loop:
 
     def _stop_or_save(self) -> None:
         """Stop where any process was asked to, or write a state where the last one is old; both between two steps."""
-        if anyone(self.fabric, self.should_stop()):
+        asked = time.monotonic()
+        must_stop = self.should_stop()
+        self._waited += time.monotonic() - asked
+        if anyone(self.fabric, must_stop):
             self.save_state()
             raise Stopped
         if time.monotonic() - self._saved >= 60 * self.config.hardware.checkpoint_minutes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -110,11 +109,3 @@ class ClassificationLoss(nn.Module):
             missed = 1 - logits.softmax(1).gather(1, labels[:, None]).squeeze(1)
             losses = losses * missed.pow(self.gamma)
         return losses
-
-
-@dataclass(frozen=True)
-class Losses:
-    """The two parts of what is minimised: their sum, averaged over samples."""
-
-    classification: ClassificationLoss
-    elastic_net: ElasticNet

@@ -121,11 +121,13 @@ def stages(model: SoftCAM) -> list[nn.Module]:
 def frozen_stages(config: OptimisationConfig, model: SoftCAM, epoch: int) -> list[nn.Module]:
     """Parts of the features that are not trained in an epoch, from 0."""
     parts = stages(model)
+    never = {"all": 0, "last": len(parts) - 1, "head": len(parts)}[config.part]
     if epoch < config.freeze_epochs:
         return parts
     if not config.unfreeze_every or not config.freeze_epochs:
-        return []
-    return parts[: max(0, len(parts) - 1 - (epoch - config.freeze_epochs) // config.unfreeze_every)]
+        return parts[:never]
+    still = len(parts) - 1 - (epoch - config.freeze_epochs) // config.unfreeze_every
+    return parts[: max(never, still)]
 
 
 def freeze(model: SoftCAM, frozen: Iterable[nn.Module]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -15,25 +15,31 @@ from softcam_core import __version__
 from softcam_core.data.cache import ImageCache
 from softcam_core.data.checks import check_for_training
 from softcam_core.data.dataset import ImageDataset
-from softcam_core.data.manifest import Manifest, Split
+from softcam_core.data.manifest import Manifest, Sample, Split
 from softcam_core.errors import SettingsError
 from softcam_core.imaging.preprocessing import Preprocessing
 from softcam_core.models.card import ModelCard
+from softcam_core.models.checkpoint import read_card
 from softcam_core.models.softcam import ALWAYS_LARGE_ENOUGH, SoftCAM
 from softcam_core.training.config import LossConfig, TrainingConfig
-from softcam_core.training.losses import ClassificationLoss, ElasticNet, Losses, LossKind
+from softcam_core.training.flags import Flags
+from softcam_core.training.guidance import Guidance
+from softcam_core.training.losses import ClassificationLoss, ElasticNet, LossKind
 from softcam_core.training.metrics import METRICS
+from softcam_core.training.objective import Objective
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
-def make_losses(config: TrainingConfig, manifest: Manifest, dataset: ImageDataset) -> Losses:
+def make_objective(
+    config: TrainingConfig, manifest: Manifest, dataset: ImageDataset, guidance: Guidance | None = None
+) -> Objective:
     """Make what is minimised; weights of classes are measured on the training images."""
     loss, names = config.loss, manifest.class_names
     several = manifest.task == "multi_label"
     kind: LossKind = ("bce" if several else "cross_entropy") if loss.kind == "auto" else loss.kind
     factors = tuple(loss.penalty_classes.get(name, 1.0) for name in names) if loss.penalty_classes else None
-    return Losses(
+    return Objective(
         ClassificationLoss(
             kind,
             multi_label=several,
@@ -42,6 +48,7 @@ def make_losses(config: TrainingConfig, manifest: Manifest, dataset: ImageDatase
             gamma=loss.focal_gamma,
         ),
         ElasticNet(loss.l1, loss.l2, loss.l2_form, factors),
+        guidance,
     )
 
 
@@ -64,6 +71,8 @@ def make_card(config: TrainingConfig, manifest: Manifest, preprocessing: Preproc
     # File names only: a path can tell who trained and where.
     init = config.model.init
     settings["init"] = init.name if isinstance(init, Path) else init
+    if config.feedback.store is not None:
+        settings["feedback"] = config.feedback.model_dump(mode="json", exclude={"store", "reviewers"})
     return ModelCard(
         name=config.model.name or config.model.architecture,
         architecture=config.model.architecture,
@@ -78,6 +87,46 @@ def make_card(config: TrainingConfig, manifest: Manifest, preprocessing: Preproc
             "versions": {"softcam": __version__, "torch": torch.__version__},
         },
     )
+
+
+def like_start(config: TrainingConfig) -> TrainingConfig:
+    """Take architecture, classes and input from the model that is trained on, where there is one.
+
+    Raises
+    ------
+    CheckpointError
+        When its file cannot be read.
+    SettingsError
+        When the data is to have other classes.
+    """
+    start = config.model.start
+    if start is None:
+        return config
+    card = read_card(start)
+    names = config.data.class_names or config.data.label_columns
+    if names and tuple(names) != card.class_names:
+        reason = f"are to be {', '.join(names)}, and the model to train on knows {', '.join(card.class_names)}"
+        raise SettingsError("data.class_names", reason, "Leave the class names out, or start afresh.")
+    model = config.model.model_copy(
+        update={
+            **{"architecture": card.architecture, "options": card.options},
+            "name": config.model.name or f"{card.name}, fine-tuned"[:200],
+        }
+    )
+    data = config.data.model_copy(update={"class_names": card.class_names})
+    return config.model_copy(update={"model": model, "preprocessing": card.preprocessing, "data": data})
+
+
+def with_lineage(card: ModelCard, start: ModelCard) -> ModelCard:
+    """A card that tells what its model was trained on from, and what that was."""
+    lineage = [*start.provenance.get("lineage", []), {"name": start.name, "sha256": start.sha256}]
+    return card.model_copy(update={"provenance": {**card.provenance, "lineage": lineage}})
+
+
+def with_feedback(card: ModelCard, flags: Flags, samples: Sequence[Sample]) -> ModelCard:
+    """A card that tells how many flags its model was trained with."""
+    told = {"flags": flags.counts(samples), "images": len(flags.indexes(samples))}
+    return card.model_copy(update={"provenance": {**card.provenance, "feedback": told}})
 
 
 def check_settings(config: TrainingConfig, manifest: Manifest) -> None:

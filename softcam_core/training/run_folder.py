@@ -68,6 +68,16 @@ class RunFolder:
         return self.path / "resume_epoch.pt"
 
     @property
+    def flags(self) -> Path:
+        """What people said that the run was told, JSON (`softcam_core.training.flags`)."""
+        return self.path / "flags.json"
+
+    @property
+    def comparison(self) -> Path:
+        """Figures before and after, where a model was trained on (`softcam_core.training.comparison`)."""
+        return self.path / "comparison.json"
+
+    @property
     def report(self) -> Path:
         """One page for people."""
         return self.path / "report.html"
@@ -149,5 +159,5 @@ class RunFolder:
     def _files(self) -> list[Path]:
         return [
             *(self.config, self.environment, self.events, self.metrics, self.best, self.last, self.resume, self.sound),
-            *(self.report, self.model_card, *self.path.glob("predictions_*.csv")),
+            *(self.flags, self.comparison, self.report, self.model_card, *self.path.glob("predictions_*.csv")),
         ]

@@ -17,7 +17,7 @@ from softcam_core.data.dataset import Draw
 Sampler = Literal["shuffle", "balanced", "progressive"]
 Indexes = npt.NDArray[np.int64]
 
-_ORDER, _AUGMENTATION, _NETWORK = range(3)
+_ORDER, _AUGMENTATION, _NETWORK, _FLAGGED = range(4)
 """Streams of random numbers, so that one draw never repeats another's."""
 
 
@@ -65,6 +65,39 @@ def epoch_order(labels: Sequence[int], sampler: Sampler, seed: int, epoch: int, 
         rounds = -(-int(number) // len(members))
         drawn.append(np.concatenate([rng.permutation(members) for _ in range(rounds)] or [members[:0]])[:number])
     return rng.permutation(np.concatenate(drawn))
+
+
+def with_flagged(order: Indexes, flagged: Indexes, share: float, seed: int, epoch: int) -> Indexes:
+    """Put flagged images among the others, evenly, so that each stretch of an epoch has its share of them.
+
+    Parameters
+    ----------
+    order : ndarray, (N,)
+        Of the epoch without it; the others keep it, and its last ones may not come in this epoch.
+    flagged : ndarray, (M,)
+        Indexes of flagged images, at least one.
+    share : float
+        Part of the epoch that they are, in (0, 1).
+    seed : int
+    epoch : int
+        From 0.
+
+    Returns
+    -------
+    ndarray, (N,) int64
+    """
+    count = len(order)
+    places = np.floor((np.arange(count) + 1) * share + 1e-9) > np.floor(np.arange(count) * share + 1e-9)
+    wanted = int(places.sum())
+    rng = np.random.default_rng(derived_seed(seed, _FLAGGED, epoch))
+    rounds = -(-wanted // len(flagged))
+    drawn = np.concatenate([rng.permutation(flagged) for _ in range(rounds)] or [flagged[:0]])[:wanted]
+    others = order[~np.isin(order, flagged)]
+    if not len(others):
+        return order
+    mixed = np.empty(count, dtype=np.int64)
+    mixed[places], mixed[~places] = drawn, np.resize(others, count - wanted)
+    return mixed
 
 
 def _whole(shares: npt.NDArray[np.float64], total: int) -> Indexes:

@@ -43,6 +43,8 @@ class EpochRecord:
     val : dict
         Figures of the validation split (`softcam_core.training.metrics`), "loss" without penalty.
     seconds : float
+    evidence : dict
+        Mean share of the positive evidence in flags: "wrong", "correct" and "missed", as far as there are such.
     """
 
     epoch: int
@@ -51,6 +53,7 @@ class EpochRecord:
     train: dict[str, float]
     val: dict[str, float]
     seconds: float
+    evidence: dict[str, float] = field(default_factory=dict)
 
     def beats(self, other: EpochRecord, select: str) -> bool:
         """Tell whether the selected figure is better than another epoch's or, where it is equal, the loss lower."""
@@ -69,6 +72,7 @@ class EpochRecord:
             "learning_rate": self.learning_rate,
             **{f"train_{name}": value for name, value in self.train.items()},
             **{f"val_{name}": value for name, value in self.val.items()},
+            **{f"evidence_{name}": value for name, value in self.evidence.items()},
             "seconds": round(self.seconds, 3),
             "best": int(best),
         }

@@ -23,7 +23,7 @@ from softcam_core.models.softcam import SoftCAM
 from softcam_core.training.config import TrainingConfig
 from softcam_core.training.loop import Loop
 from softcam_core.training.memory import is_out_of_memory
-from softcam_core.training.preparation import check_input, check_settings, make_card, make_losses
+from softcam_core.training.preparation import check_input, check_settings, make_card, make_objective
 from softcam_core.training.processes import make_fabric
 from softcam_core.training.run_folder import RunFolder
 from softcam_core.training.state import Progress
@@ -202,7 +202,9 @@ def _make_loop(
     torch.manual_seed(config.seed)
     model = SoftCAM.from_card(make_card(config, manifest, preprocessing))
     check_input(model, dataset[Draw(0, None)].image)
-    return Loop(config, fabric, model, {"train": dataset}, make_losses(config, manifest, dataset), RunFolder(temporary))
+    return Loop(
+        config, fabric, model, {"train": dataset}, make_objective(config, manifest, dataset), RunFolder(temporary)
+    )
 
 
 class _Ready:

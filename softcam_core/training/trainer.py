@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from softcam_core import __version__
 from softcam_core.data.checks import check_for_training
 from softcam_core.data.dataset import Draw
-from softcam_core.data.manifest import Split
+from softcam_core.data.manifest import Manifest, Split
 from softcam_core.data.source import read_source
 from softcam_core.devices import describe_device
 from softcam_core.errors import (
@@ -30,9 +30,14 @@ from softcam_core.models.checkpoint import load_model, save_model
 from softcam_core.models.initialisation import initialise
 from softcam_core.models.softcam import SoftCAM
 from softcam_core.training import events
+from softcam_core.training.before_after import compare_models
+from softcam_core.training.comparison import write_comparison
 from softcam_core.training.config import TrainingConfig
 from softcam_core.training.config_files import changed, load_settings, make_config, to_yaml, with_absolute_paths
 from softcam_core.training.environment import environment
+from softcam_core.training.event_writer import EventWriter
+from softcam_core.training.flags import load_said, match, read_said, write_said
+from softcam_core.training.guidance import Guidance
 from softcam_core.training.loop import Listener, Loop, Stopped
 from softcam_core.training.memory import is_out_of_memory
 from softcam_core.training.model_cards import write_model_card
@@ -41,9 +46,12 @@ from softcam_core.training.preparation import (
     check_input,
     check_settings,
     check_what_is_left,
+    like_start,
     make_card,
-    make_losses,
+    make_objective,
     read_images,
+    with_feedback,
+    with_lineage,
 )
 from softcam_core.training.processes import has_lost_process, make_fabric
 from softcam_core.training.report import write_report
@@ -119,7 +127,7 @@ def train(
         See `should_stop`.
     """
     folder = RunFolder(Path(run_folder))
-    config = with_absolute_paths(config)
+    config = like_start(with_absolute_paths(config))
     state = load_state(folder.resume) if resume else None
     if not resume:
         folder.check(overwrite)
@@ -133,6 +141,10 @@ def train(
         check_settings(config, manifest)
         torch.manual_seed(config.seed)
         model = SoftCAM.from_card(make_card(config, manifest, config.preprocessing))
+        begin = None if config.model.start is None else _load_start(config.model.start, manifest, fabric)
+        if begin is not None and state is None:
+            model.load_state_dict(begin.state_dict())
+            model.card = with_lineage(model.card, begin.card)
         if state is not None:
             model.card = ModelCard.model_validate_json(state.card)
         elif config.model.init is not None:
@@ -142,6 +154,12 @@ def train(
             notes.append(f"the run goes on with other settings than it began with: {', '.join(other)}")
         datasets = read_images(config, manifest, fabric, on_read, notes.append)
         check_what_is_left(manifest, datasets)
+        said = None
+        if config.feedback.store is not None:
+            # As the store has it now, or as it was when the run began.
+            said = read_said(config.feedback) if state is None else load_said(folder.flags)
+            samples = [sample for dataset in datasets.values() for sample in dataset.samples]
+            flags = match(said, samples, manifest.class_names, config.feedback.store)
         statistics = datasets["train"].statistics
         if state is None and config.measures_normalisation and statistics is not None:
             measured = config.preprocessing.model_copy(update={"mean": statistics.mean, "std": statistics.std})
@@ -154,13 +172,20 @@ def train(
             if state is None:
                 folder.clear()
                 folder.write_text(folder.config, to_yaml(config))
+                if said is not None:
+                    write_said(said, folder.flags)
             folder.write_json(folder.environment, environment())
-            writer = stack.enter_context(events.EventWriter(folder.events))
+            writer = stack.enter_context(EventWriter(folder.events))
             told = (writer.write, stack.enter_context(TensorBoard(folder.tensorboard)), *told)
         fabric.barrier()
-        losses = make_losses(config, manifest, datasets["train"])
-        loop = Loop(config, fabric, model, datasets, losses, folder, told, should_stop, state)
-        return _run(loop, state, notes)
+        guidance = None
+        if said is not None:
+            notes += flags.notes
+            guidance = Guidance(config, flags, datasets["train"], model, begin, fabric)
+            model.card = with_feedback(model.card, flags, datasets["train"].samples)
+        objective = make_objective(config, manifest, datasets["train"], guidance)
+        loop = Loop(config, fabric, model, datasets, objective, folder, told, should_stop, state)
+        return _run(loop, state, notes, begin)
 
 
 @contextlib.contextmanager
@@ -174,7 +199,7 @@ def _losses_of_processes(fabric: Fabric, folder: RunFolder) -> Iterator[None]:
         raise SettingsError(folder.path, _PROCESS_DIED, "See what that process said.") from error
 
 
-def _run(loop: Loop, state: RunState | None, notes: Sequence[str]) -> TrainingResult:
+def _run(loop: Loop, state: RunState | None, notes: Sequence[str], begin: SoftCAM | None) -> TrainingResult:
     """Train, judge and report, and say how it ended."""
     config, folder = loop.config, loop.folder
     _start(loop, state)
@@ -185,7 +210,7 @@ def _run(loop: Loop, state: RunState | None, notes: Sequence[str]) -> TrainingRe
             loop.emit(events.WarningEvent(message=f"left out of {split}: row {sample.row}, {reason}"))
     try:
         best = loop.fit()
-        metrics = _finish(loop)
+        metrics = _finish(loop, begin)
     except Stopped:
         loop.emit(events.EndEvent(status="interrupted", best_epoch=loop.progress.best, message="can be resumed"))
         raise
@@ -209,6 +234,19 @@ def _run(loop: Loop, state: RunState | None, notes: Sequence[str]) -> TrainingRe
     if loop.fabric.is_global_zero:
         write_report(folder.path)
     return TrainingResult(folder.best, best.epoch, tuple(loop.progress.history), metrics)
+
+
+def _load_start(path: Path, manifest: Manifest, fabric: Fabric) -> SoftCAM:
+    """The model to train on, on the device."""
+    begin = load_model(path, fabric.device)
+    card = begin.card
+    if (card.class_names, card.task) != (manifest.class_names, manifest.task):
+        reason = (
+            f"its classes are {', '.join(card.class_names)}, and those of the data {', '.join(manifest.class_names)}"
+        )
+        advice = "Train on with the same classes in the same order (data.class_names, data.labels), or start afresh."
+        raise SettingsError(path, reason, advice)
+    return begin
 
 
 def _start(loop: Loop, state: RunState | None) -> None:
@@ -235,7 +273,7 @@ def _start(loop: Loop, state: RunState | None) -> None:
     )
 
 
-def _finish(loop: Loop) -> dict[str, float]:
+def _finish(loop: Loop, begin: SoftCAM | None) -> dict[str, float]:
     """Judge the best model, and write its figures into its card and its scores into tables."""
     folder, fabric = loop.folder, loop.fabric
     fabric.barrier()  # the first process has written the model
@@ -255,6 +293,10 @@ def _finish(loop: Loop) -> dict[str, float]:
         best.card = best.card.model_copy(update={"metrics": metrics})
         save_model(best, folder.best)
         write_model_card(best.card, folder.model_card)
+    if begin is not None:
+        comparison = compare_models(loop, begin, load_model(folder.best, fabric.device))
+        if fabric.is_global_zero:
+            write_comparison(comparison, folder.comparison)
     return metrics
 
 

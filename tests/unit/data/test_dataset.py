@@ -14,9 +14,10 @@ from softcam_core.data import dataset as module
 from softcam_core.data import prepared
 from softcam_core.data.augmentation import Augmentation
 from softcam_core.data.cache import ImageCache
-from softcam_core.data.dataset import AnnotatedItem, Draw, ImageDataset, Item
+from softcam_core.data.dataset import AnnotatedItem, Draw, FlaggedItem, ImageDataset, Item
 from softcam_core.data.manifest import Sample, read_manifest
 from softcam_core.errors import ImageReadError, ManifestError, SettingsError
+from softcam_core.imaging.geometry import Geometry
 from softcam_core.imaging.preprocessing import Preprocessing
 from softcam_core.imaging.readers import read_image
 
@@ -260,6 +261,27 @@ def test_the_mask_goes_before_the_boxes_and_without_either_it_is_black(tmp_path:
     assert masked.mask.sum() == 35
     assert isinstance(bare, AnnotatedItem)
     assert not bare.mask.any()
+
+
+def test_places_move_with_their_images_and_are_told_apart_in_a_batch(tmp_path: Path) -> None:
+    values = np.zeros((64, 64))
+    values[8:24, 12:40] = 255
+    samples = [make(tmp_path / f"{i}.png", values) for i in range(3)]
+    preprocessing = PLAIN.model_copy(update={"shorter_side": 64, "crop": (48, 48)})
+    dataset = ImageDataset(samples, preprocessing, manifest=tmp_path, augmentation=MOVING)
+
+    def places(sample: Sample, geometry: Geometry) -> np.ndarray:
+        count = {samples[0].path: 2, samples[1].path: 0, samples[2].path: 1}[sample.path]
+        return np.repeat((values / 255)[None].astype(np.float32), count, 0)
+
+    dataset.places = places
+    batch = dataset.batch([Draw(2, 5), Draw(1, 6), Draw(0, 7)])
+    assert isinstance(batch, FlaggedItem)
+    assert (batch.owners.tolist(), batch.numbers.tolist()) == ([0, 2, 2], [0, 0, 1])
+    for place, owner in zip(batch.places, batch.owners, strict=True):
+        assert torch.allclose(place, batch.image[owner, 0], atol=1e-4)
+    bare = dataset.batch([Draw(1, None)])
+    assert bare.places.shape == (0, 48, 48)
 
 
 def test_lesions_of_fundus_photographs_stay_with_their_image(shared_data: Path) -> None:

@@ -13,14 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softcam_core.errors import SettingsError
+from softcam_core.training.event_writer import EventWriter, append_event
 from softcam_core.training.events import (
     CheckpointEvent,
     EndEvent,
     EpochEvent,
     ErrorEvent,
     EventReader,
-    EventWriter,
     HeartbeatEvent,
+    PauseEvent,
     StartEvent,
     StepEvent,
     WarningEvent,
@@ -38,6 +39,7 @@ EVERY = [
     WarningEvent(message="2 images were skipped"),
     ErrorEvent(message="the memory is too small", kind="out_of_memory"),
     HeartbeatEvent(epoch=1, step=2, seconds_since_progress=8.5, memory=2**30),
+    PauseEvent(is_paused=True),
     EndEvent(status="finished", best_epoch=1, metrics={"val_auc": 0.75}, message="done"),
 ]
 
@@ -174,6 +176,23 @@ def test_many_threads_write_whole_lines(path: Path) -> None:
     steps = [event.step for event in read_events(path) if event.type == "step"]
     assert sorted(steps) == sorted(100 * i + k for i in range(4) for k in range(50))
     assert len(read_events(path)) == len(path.read_bytes().splitlines())
+
+
+def test_what_is_added_beside_the_writer_is_one_line_of_many(path: Path) -> None:
+    with EventWriter(path, interval=0.0005) as writer:
+        for number in range(100):
+            writer.write(step(number))
+            append_event(path, PauseEvent(is_paused=bool(number % 2)))
+    events = read_events(path)
+    assert len(events) == len(path.read_bytes().splitlines())
+    assert [event.is_paused for event in events if event.type == "pause"] == [False, True] * 50
+    assert [event.step for event in events if event.type == "step"] == list(range(100))
+
+
+def test_nothing_is_added_where_no_run_is(path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"events\.jsonl: cannot be written: No such file"):
+        append_event(path, PauseEvent(is_paused=True))
+    assert not path.exists()
 
 
 def test_heartbeats_tell_a_stalled_loop_from_a_slow_one(path: Path) -> None:

@@ -117,6 +117,12 @@ def test_stages_are_unfrozen_from_the_last_to_the_first(resnet: SoftCAM) -> None
     assert frozen_stages(config(), resnet, 0) == []
 
 
+def test_a_part_that_is_not_trained_stays_frozen(resnet: SoftCAM) -> None:
+    counts = {part: len(frozen_stages(config(part=part), resnet, 9)) for part in ("all", "last", "head")}
+    assert counts == {"all": 0, "last": 5, "head": 6}
+    assert len(frozen_stages(config(part="last", freeze_epochs=2, unfreeze_every=1), resnet, 9)) == 5
+
+
 def test_frozen_parts_neither_learn_nor_measure(resnet: SoftCAM) -> None:
     freeze(resnet, stages(resnet)[:4])
     statistics = resnet.features.layer1[0].bn1.running_mean.clone()

@@ -14,7 +14,8 @@ from softcam_core.models.checkpoint import save_model
 from softcam_core.models.softcam import SoftCAM
 from softcam_core.notice import NOTICE
 from softcam_core.training.config_files import make_config, to_yaml
-from softcam_core.training.events import EndEvent, ErrorEvent, EventWriter, StartEvent, WarningEvent
+from softcam_core.training.event_writer import EventWriter
+from softcam_core.training.events import EndEvent, ErrorEvent, StartEvent, WarningEvent
 from softcam_core.training.intervals import bootstrap_intervals
 from softcam_core.training.metrics import measure
 from softcam_core.training.model_cards import write_model_card

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softcam_core.training.sampling import Steps, epoch_order, network_seed
+from softcam_core.training.sampling import Steps, epoch_order, network_seed, with_flagged
 
 labels_of = st.lists(st.integers(0, 3), min_size=1, max_size=60)
 seeds = st.integers(0, 2**32 - 1)
@@ -114,3 +114,32 @@ def test_seeds_of_places_differ() -> None:
     other = [draw.seed for [batch] in plan(40, epoch=3).batches() for draw in batch]
     network = [network_seed(5, step, rank) for step in range(20) for rank in range(2)]
     assert len(set(draws) | set(other) | set(network)) == 120
+
+
+@given(
+    count=st.integers(2, 80),
+    flagged=st.sets(st.integers(0, 79), min_size=1, max_size=10),
+    share=st.floats(0.05, 0.9),
+    seed=seeds,
+)
+def test_flagged_images_are_among_the_others_evenly(count, flagged, share, seed) -> None:
+    chosen = np.array(sorted(i for i in flagged if i < count))
+    if not len(chosen):
+        return
+    order = epoch_order([0] * count, "shuffle", seed, 0, 1)
+    mixed = with_flagged(order, chosen, share, seed, 2)
+    assert mixed.tolist() == with_flagged(order, chosen, share, seed, 2).tolist()
+    assert len(mixed) == count
+    if len(chosen) == count:
+        return
+    is_flagged = np.isin(mixed, chosen)
+    # However the epoch is cut into steps, each has its share, to one.
+    for size in (1, 3, 8):
+        starts = range(0, count - size + 1)
+        assert all(abs(is_flagged[i : i + size].sum() - share * size) < 1 + 1e-6 for i in starts)
+    # Each comes as often as any other, to one; the others in their own order, none twice before all came.
+    often = Counter(mixed[is_flagged].tolist())
+    assert not often or max(often.values()) - min(often.get(int(i), 0) for i in chosen) <= 1
+    others = order[~np.isin(order, chosen)]
+    rest = mixed[~is_flagged]
+    assert rest.tolist() == np.resize(others, len(rest)).tolist()
