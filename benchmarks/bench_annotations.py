@@ -4,7 +4,7 @@ Writes build/studies/bench_annotations.json and prints it; fails where a limit i
 ``make bench-annotations``.
 
 Most annotations are regions taken over from a map (a raster of 28 x 28 to 64 x 64 cells with round regions), with or
-without a comment. What was measured first is measured again after the store was closed and opened.
+without a comment. Pages are of 100 rows.
 """
 
 import argparse
