@@ -1,10 +1,10 @@
 """A shortcut in real radiographs, flagged and trained away: evidence at the border of the image.
 
 A SqueezeNet SoftCAM is trained on real radiographs as anybody would; much of its evidence for pneumonia lies in the
-outer eighth of the image, where nothing of pneumonia can be seen. The border is painted over as wrong evidence on some of the
-training images, by the viewer's own model, and the network is fine-tuned on that, and for comparison as long without.
-Judged on radiographs with boxes around pneumonia that nothing was trained on. Needs the folder of test data that is not
-part of this repository. Writes build/studies/border.json. Run by ``make study-border``.
+outer eighth of the image, where nothing of pneumonia can be seen. The border is painted over as wrong evidence on some
+of the training images, by the viewer's own model, and the network is fine-tuned on that, and for comparison as long
+without. Judged on radiographs with boxes around pneumonia that nothing was trained on. Needs the folder of test data
+that is not part of this repository. Writes build/studies/border.json. Run by ``make study-border``.
 """
 
 import argparse

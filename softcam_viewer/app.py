@@ -97,6 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     viewer.desk.failed.connect(messages.append)
 
     def start() -> None:
+        viewer.desk.jobs.start()
         # Only now: what is opened imports torch, and the window must not wait for it.
         if arguments.demo:
             viewer.window.open_demo()

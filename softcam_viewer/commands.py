@@ -9,13 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from softcam_core.annotations.annotation import VERDICTS
 from softcam_viewer.model.layouts import LAYOUTS
 from softcam_viewer.model.presets import PRESETS
 from softcam_viewer.model.tools import TOOLS
 
 Need = Literal[
     "nothing", "something", "last_session", "cases", "image", "second_window", "model", "explanation",
-    "pane", "options", "compared", "progress", "scan", "left_out", "curves",
+    "pane", "options", "compared", "progress", "scan", "left_out", "curves", "undo", "redo", "chosen", "annotations",
+    "finished_job", "comparison",
 ]  # fmt: skip
 
 NEEDS: dict[Need, str] = {
@@ -34,6 +36,12 @@ NEEDS: dict[Need, str] = {
     "scan": "not all cases are being explained",
     "left_out": "everything counts",
     "curves": "needs a map whose curves are not computed yet",
+    "undo": "nothing was done",
+    "redo": "nothing was undone",
+    "chosen": "needs an annotation that is chosen",
+    "annotations": "needs annotations of the image",
+    "finished_job": "no fine-tuning has finished yet",
+    "comparison": "no model is compared with the one before",
 }
 """Why a command cannot be used now, for people."""
 
@@ -73,7 +81,11 @@ class Command:
         return self.title.rstrip("…")
 
 
-TOOL_KEYS = {"window": "W", "ruler": "D", "angle": "A", "lasso": "L", "magnifier": "Z"}
+TOOL_KEYS = {
+    **{"window": "W", "ruler": "D", "angle": "A", "lasso": "L", "magnifier": "Z"},
+    **{"flag": "Shift+F", "rectangle": "Shift+R", "ellipse": "Shift+E", "polygon": "Shift+P"},
+    **{"freehand": "Shift+L", "brush": "Shift+B", "eraser": "Shift+X", "edit": "E"},
+}
 
 COMMANDS: tuple[Command, ...] = (
     Command("open_files", "Open files…", "File", ("Ctrl+O",)),
@@ -110,8 +122,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("window_4", "Second window of the file", "View", ("4",), "second_window"),
     Command("invert", "Invert black and white", "View", ("I",), "image", checkable=True),
     Command("toggle_theme", "Light or dark theme", "View", ("Ctrl+T",), separated=True),
-    *(Command(f"tool_{tool.name}", tool.title, "Tools", (TOOL_KEYS[tool.name],), "image", checkable=True)
+    *(Command(f"tool_{tool.name}", tool.title, "Annotate" if tool.group == "annotating" else "Tools",
+              (TOOL_KEYS[tool.name],), "image", checkable=True)
       for tool in TOOLS.values()),
+    Command("brush_smaller", "Smaller brush", "Annotate", ("Ctrl+[",), "image", separated=True),
+    Command("brush_larger", "Larger brush", "Annotate", ("Ctrl+]",), "image"),
+    Command("show_marks", "Show annotations", "Annotate", ("Shift+Y",), "image", separated=True, checkable=True),
     Command("clear_measures", "Remove all measurements of the image", "Tools", (), "image"),
     Command("show_crosshair", "Crosshair in all panes", "Tools", ("X",), "image", separated=True, checkable=True),
     Command("show_cells", "Show the cell and what it sees", "Tools", ("G",), "image", checkable=True),
@@ -127,6 +143,24 @@ COMMANDS: tuple[Command, ...] = (
     Command("count_all", "Count all regions and shapes again", "Evidence", ("Ctrl+0",), "left_out", separated=True),
     Command("compute_curves", "Compute the curves of the figures", "Evidence", ("Alt+F",), "curves"),
     Command("open_figures", "Open the figures as a table…", "Evidence", ("Ctrl+Shift+F",), "explanation"),
+    Command("flag", "Flag evidence under the cursor", "Annotate", ("F",), "explanation"),
+    *(Command(f"verdict_{verdict}", f"Tools say: {title.lower()}", "Annotate", (), "image",
+              separated=number == 1, checkable=True)
+      for number, (verdict, title) in enumerate(VERDICTS.items(), 1)),
+    Command("undo", "Undo", "Annotate", ("Ctrl+Z",), "undo", separated=True),
+    Command("redo", "Redo", "Annotate", ("Ctrl+Shift+Z",), "redo"),
+    Command("next_annotation", "Next annotation of the image", "Annotate", ("J",), "annotations", separated=True),
+    Command("previous_annotation", "Previous annotation of the image", "Annotate", ("Shift+J",), "annotations"),
+    Command("comment_annotation", "Write a remark on the annotation", "Annotate", ("T",), "chosen"),
+    Command("delete_annotation", "Delete the annotation", "Annotate", ("Ctrl+Del",), "chosen"),
+    Command("find_annotations", "Find annotations…", "Annotate", ("Ctrl+Shift+A",), separated=True),
+    Command("fine_tune", "Fine-tune on flags…", "Train", ("Ctrl+Shift+T",)),
+    Command("show_jobs", "Jobs…", "Train", ("Ctrl+J",)),
+    Command("compare_before", "Compare with the model before", "Train", ("Ctrl+Shift+J",), "finished_job",
+            separated=True),
+    Command("accept_model", "Accept the new model", "Train", (), "comparison"),
+    Command("discard_model", "Discard the new model", "Train", (), "comparison"),
+    Command("leave_comparison", "Close the comparison", "Train", (), "comparison"),
     *(Command(f"layout_{name}", layout.title, "Compare", (layout.keys,), checkable=True)
       for name, layout in LAYOUTS.items()),
     *(Command(f"preset_{name}", preset.title, "Compare", (f"Shift+F{number}",),
@@ -156,7 +190,7 @@ COMMANDS: tuple[Command, ...] = (
 COMMAND: dict[str, Command] = {command.name: command for command in COMMANDS}
 """By name."""
 
-MENUS = ("File", "View", "Tools", "Evidence", "Compare", "Help")
+MENUS = ("File", "View", "Tools", "Evidence", "Compare", "Annotate", "Train", "Help")
 
 MOUSE: tuple[tuple[str, str], ...] = (
     ("Left drag", "Window width and level"),

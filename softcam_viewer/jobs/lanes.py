@@ -55,6 +55,10 @@ class Lanes(NamedTuple):
         For judging the maps in view by themselves.
     export : Lane
         For files that people want to have.
+    store : Lane
+        For annotations.
+    training : Lane
+        For what a fine-tuning would find and take, and for what one has changed.
     """
 
     case: Lane
@@ -65,6 +69,8 @@ class Lanes(NamedTuple):
     slow: Lane
     figures: Lane
     export: Lane
+    store: Lane
+    training: Lane
 
 
 def _stand_back() -> None:

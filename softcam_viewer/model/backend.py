@@ -240,7 +240,7 @@ def explain(
     from softcam_core.explainers.methods import explain as explain_method
     from softcam_core.explainers.targets import Target
     from softcam_core.explainers.watch import CancelledError, Watch
-    from softcam_core.ledger import polygon, regions, what_if  # noqa: F401 - for the UI thread, which needs them next
+    from softcam_core.ledger import regions, what_if  # noqa: F401 - for the UI thread, which needs them next
     from softcam_viewer.model.overlay import make_overlay_map
 
     watch = Watch(on_progress, should_stop)

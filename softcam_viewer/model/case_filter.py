@@ -22,6 +22,7 @@ FLAGS: dict[str, tuple[str, Test]] = {
         lambda case: case.entropy is not None and case.entropy >= UNCERTAIN,
     ),
     "reviewed": ("Marked as reviewed", lambda case: case.reviewed),
+    "flagged": ("Something was said of its evidence", lambda case: case.flags > 0),
     "labelled": ("A label is known", lambda case: bool(case.label)),
     "explained": ("The model has been asked", lambda case: case.entropy is not None),
     "boxed": ("Boxes or a mask are known", lambda case: bool(case.boxes or case.mask)),
@@ -32,8 +33,9 @@ NUMBERS: dict[str, tuple[str, Callable[[Case], float | None]]] = {
     "border": ("Positive evidence in the outer eighth of the image", lambda case: case.border),
     "entropy": ("Uncertainty, of the largest there is", lambda case: case.entropy),
     "frames": ("Number of frames", lambda case: case.frames),
+    "flags": ("Number of annotations", lambda case: case.flags),
 }
-TEXTS = ("label", "predicted")
+TEXTS = ("label", "predicted", "verdict", "reviewer")
 NEED_MODEL = ("wrong", "correct", "uncertain", "explained", "p", "entropy", "border", "predicted")
 """Facts that only explained cases have."""
 
@@ -43,6 +45,8 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
     ("border>30%", "Over 30 % of the evidence in the border"),
     ("not reviewed", "Not yet reviewed"),
     ("reviewed", "Reviewed"),
+    ("flagged", "Flagged"),
+    ("verdict:wrong", "With wrong evidence"),
     ("boxed", "With boxes or a mask"),
     ("error", "With an error"),
 )
@@ -145,6 +149,10 @@ def _contains(word: str) -> Test:
 def _holds(name: str, wanted: str) -> Test:
     if name == "label":
         return lambda case: bool(case.label) and wanted in case.label.casefold()
+    if name == "verdict":
+        return lambda case: wanted in case.verdicts
+    if name == "reviewer":
+        return lambda case: any(wanted in reviewer.casefold() for reviewer in case.reviewers)
     return lambda case: case.prediction is not None and wanted in case.prediction[0].casefold()
 
 

@@ -60,6 +60,10 @@ class Case:
         Image file that is not 0 where something was annotated.
     reviewed : bool
         Somebody has looked at it, and said so.
+    flags : int
+        Annotations of it, of all frames and reviewers.
+    verdicts, reviewers : frozenset of str
+        Theirs.
     is_wrong : bool or None
         Whether prediction and label differ; None where that cannot be said.
     header : ImageHeader or None
@@ -81,6 +85,9 @@ class Case:
     box_labels: tuple[str, ...] = ()
     mask: Path | None = None
     reviewed: bool = False
+    flags: int = 0
+    verdicts: frozenset[str] = frozenset()
+    reviewers: frozenset[str] = frozenset()
     is_wrong: bool | None = None
     header: ImageHeader | None = None
 
@@ -272,8 +279,15 @@ def describe(case: Case) -> list[str]:
         lines.append(f"{case.border:.0%} of the positive evidence in the outer eighth of the image")
     if case.frames > 1:
         lines.append(f"{case.frames} frames")
+    if case.flags:
+        lines.append(flags_text(case.flags))
     lines.append("reviewed" if case.reviewed else "not reviewed")
     return lines
+
+
+def flags_text(count: int) -> str:
+    """How many annotations there are, for people."""
+    return f"{count} flag" if count == 1 else f"{count:,} flags"
 
 
 def classes_in(label: str, names: Sequence[str]) -> frozenset[int] | None:

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from softcam_core.errors import BorderError
+from softcam_viewer.model.comparing import Comparing
+from softcam_viewer.model.fine_tuning import FineTuningPlan
 from softcam_viewer.model.keeping import Keeping
 from softcam_viewer.model.recent import RecentStore
 from softcam_viewer.model.restoring import Restoring
 from softcam_viewer.model.settings import SettingsStore
+from softcam_viewer.model.training_jobs import TrainingJobs
 
 if TYPE_CHECKING:
     from softcam_viewer.jobs.lanes import Lane, Lanes
@@ -53,14 +56,18 @@ class Desk(QObject):
         self.recent = RecentStore(None if folders is None else folders.recent, recovery, files, self)
         self.keeping = Keeping(session, files, recovery, self)
         self.restoring = Restoring(session, lanes, files, self)
+        self.jobs = TrainingJobs(None if folders is None else folders.jobs, parent=self)
+        self.comparing = Comparing(session, self.jobs, lanes.training, self)
+        self._training = lanes.training
         self._recovery = recovery
         self._awaited_images: list[Path] = []
-        for part in (self.settings, self.recent, self.keeping, self.restoring):
+        for part in (self.settings, self.recent, self.keeping, self.restoring, self.jobs, self.comparing):
             part.failed.connect(self.failed)
         self.restoring.started.connect(self._on_session_found)
         self.restoring.finished.connect(self.keeping.resume)
         self.keeping.saved.connect(self._on_saved)
         self.settings.changed.connect(self._apply)
+        session.annotating.reviewer_named.connect(self._on_reviewer_named)
         session.cases.modelReset.connect(self._on_images_opened)
         session.film.preferred_changed.connect(self._on_windows_chosen)
         self._apply()
@@ -88,21 +95,38 @@ class Desk(QObject):
         self.recent.note("model", path)
         self.session.add_model(path)
 
+    def plan_fine_tuning(self) -> FineTuningPlan:
+        """What a fine-tuning of the model in use would do; it belongs to whoever asks."""
+        return FineTuningPlan(self.session, self.jobs, self._training)
+
     def close(self) -> None:
-        """Write what the lanes had no time for; they have ended."""
-        for write in (self.keeping.close, self.settings.close, self.recent.close):
+        """Write what the lanes had no time for, and stop the jobs that are not to go on; the lanes have ended."""
+        for write in (self.session.annotating.book.close, self.keeping.close, self.settings.close, self.recent.close):
             try:
                 write()
             except BorderError as error:
                 # Without the path, which may tell of a patient.
                 log.warning("At the end something could not be saved: %s", error.reason)
+        self.jobs.close()
 
     def _apply(self) -> None:
         settings = self.settings.settings
         self.session.film.preferred = dict(settings.windows)
         self.session.worklist.show_identity(on=settings.show_identity)
+        self.session.annotating.use_reviewer(settings.reviewer)
+        self._use_store()
         self.keeping.is_automatic = settings.autosave
         self.keeping.touch()
+
+    def _use_store(self) -> None:
+        chosen, book = self.settings.settings.annotation_store, self.session.annotating.book
+        if chosen:
+            book.use_store(Path(chosen).expanduser())
+        else:
+            book.use_store(None if self.folders is None else self.folders.annotations, makes_folder=True)
+
+    def _on_reviewer_named(self, name: str) -> None:
+        self.settings.change(reviewer=name)
 
     def _on_windows_chosen(self) -> None:
         self.settings.change(windows=dict(self.session.film.preferred))

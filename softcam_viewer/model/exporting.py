@@ -16,6 +16,7 @@ from PySide6.QtCore import QObject, Signal
 from softcam_core.errors import BorderError, SettingsError
 from softcam_core.files import whole_file
 from softcam_viewer.model.export_names import ExportNames, FolderNames, names_after, titles_of, with_frame
+from softcam_viewer.model.methods import EVIDENCE
 
 if TYPE_CHECKING:
     from softcam_core.explainers.explanation import Explanation, Sign
@@ -166,7 +167,7 @@ class Exporting(QObject):
             return
         paths = [self._session.cases[row].path for row in rows]
         view = shown_in(pane)
-        threshold = view.threshold if view is not None and view.explanation.is_evidence else None
+        threshold = view.threshold if view is not None and view.explanation.about.name == EVIDENCE else None
         target = (pane.overlay.target, pane.overlay.against) if pane.aim is not None else None
         named = self._named(paths, request)
         work = partial(_write_all, request, model.network, paths, self._names, named, target, threshold, pane.overlay)
@@ -286,7 +287,7 @@ def _write_case(
             return Exported(request.folder, 0, tuple(problems), cancelled=True)
         files = _files(request, view)
         source = files.source(image, name)
-        part = name if view.explanation.is_evidence else f"{name}_{view.explanation.about.name}"
+        part = name if view.explanation.about.name == EVIDENCE else f"{name}_{view.explanation.about.name}"
         part = next(free for n in range(1, len(shown) + 2) if (free := part if n == 1 else f"{part}_{n}") not in taken)
         taken.add(part)
         lack = files.write(image, view.explanation, (view.target, view.against), source, part)

@@ -30,7 +30,7 @@ from softcam_viewer.model.figure_rows import FigureRow, as_csv, as_text
 from softcam_viewer.model.figures_backend import LOST
 from softcam_viewer.model.known_annotation import annotation_for
 from softcam_viewer.model.last_used import LastUsed
-from softcam_viewer.model.methods import name_of
+from softcam_viewer.model.methods import CHANGE, name_of
 from softcam_viewer.model.pane import PaneState
 
 if TYPE_CHECKING:
@@ -364,6 +364,8 @@ def _subject(pane: PaneState) -> _Subject | None:
     opened, model, explanation, aim = pane.film.opened, pane.model, pane.explanation, pane.aim
     if opened is None or model is None or explanation is None or aim is None or pane.overlay_map is None:
         return None
+    if name_of(pane.method) == CHANGE:
+        return None  # it explains no prediction, so it cannot be judged by one
     if not explanation.is_evidence and explanation.target(*aim) not in explanation.targets:
         return None  # another class was chosen, whose map has not been asked for yet
     question = Question(opened.key, model.key, pane.method, aim)
@@ -373,6 +375,8 @@ def _subject(pane: PaneState) -> _Subject | None:
 def _why_no_map(pane: PaneState) -> str:
     if pane.error:
         return pane.error
+    if name_of(pane.method) == CHANGE:
+        return "It shows what changed between two models, which no figure of one model judges."
     if pane.is_stopped:
         return "The map was stopped before it was done."
     return "Its map is being computed." if pane.progress is not None else "There is no map."

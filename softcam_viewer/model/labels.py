@@ -13,6 +13,7 @@ from softcam_core.errors import ManifestError
 if TYPE_CHECKING:
     from softcam_core.data.records import Listing
     from softcam_core.data.samples import Box
+    from softcam_core.data.source import DataSource
     from softcam_core.data.tables import Table
 
 IMAGE_COLUMNS = ("image", "image index", "image_path", "path", "file", "filename", "file_name", "image_id")
@@ -77,7 +78,7 @@ def read_labels(opened: Sequence[Path], images: Sequence[Path]) -> tuple[dict[Pa
     by_place = {os.path.normpath(image): image for image in images}
     found: dict[Path, Known] = {}
     problems: list[str] = []
-    for path in _tables(opened, images):
+    for path in tables_of(opened, images):
         try:
             listing, are_boxes = _read(path)
         except ManifestError as error:
@@ -157,7 +158,7 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() == ".csv"
 
 
-def _tables(opened: Sequence[Path], images: Iterable[Path]) -> list[Path]:
+def tables_of(opened: Sequence[Path], images: Iterable[Path]) -> list[Path]:
     """Tables the user opened; without such, those beside and above the images that list images."""
     named = [path for path in opened if is_table(path)]
     if named:
@@ -178,14 +179,20 @@ def _looks_like_labels(path: Path) -> bool:
     return _find(header, IMAGE_COLUMNS) is not None and _label_column(header) is not None
 
 
-def _read(path: Path) -> tuple[Listing, bool]:
-    """A table's rows, and whether these are of boxes rather than of images."""
+def source_of(path: Path) -> DataSource:
+    """How a table is read as labelled images: its columns are found by their names.
+
+    Raises
+    ------
+    ManifestError
+        When it cannot be read, or has no such columns.
+    """
     from softcam_core.data.source import DataSource
-    from softcam_core.data.tables import read_table, read_tables
+    from softcam_core.data.tables import read_table
 
     table = read_table(path)
     columns = _columns(table)
-    source = DataSource(
+    return DataSource(
         path=path,
         format="csv",
         image_column=columns.image,
@@ -193,7 +200,14 @@ def _read(path: Path) -> tuple[Listing, bool]:
         split_column="split" if "split" in table.header else "",
         box_columns=columns.boxes,
     )
-    return read_tables(source), columns.boxes is not None
+
+
+def _read(path: Path) -> tuple[Listing, bool]:
+    """A table's rows, and whether these are of boxes rather than of images."""
+    from softcam_core.data.tables import read_tables
+
+    source = source_of(path)
+    return read_tables(source), source.box_columns is not None
 
 
 def _columns(table: Table) -> _Columns:

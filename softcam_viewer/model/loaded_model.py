@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from softcam_core.models.receptive_field import ReceptiveField
     from softcam_viewer.model.methods import Method
 
+OWN = ("evidence", "change")
+"""Families of what a model says by itself."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedModel:
@@ -63,13 +66,13 @@ class LoadedModel:
 
     def explained_by(self, method: Method) -> Classifier:
         """What a method is run on."""
-        if method.family == "evidence":
+        if method.family in OWN:
             return self.network
         return self.quick if method.is_quick else self.slow
 
     def subject_of(self, method: Method) -> str:
         """What a method is run on, for people."""
-        return "SoftCAM" if method.family == "evidence" else self.subject
+        return "SoftCAM" if method.family in OWN else self.subject
 
 
 def wrap(network: Classifier, path: Path) -> LoadedModel:

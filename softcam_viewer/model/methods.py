@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from softcam_core.explainers import change
+
 OptionValue = bool | int | float | str
 
 FAMILIES: dict[str, str] = {
     "evidence": "The model's own",
+    "change": "Two models",
     "cam": "Class activation maps",
     "gradient": "Gradients",
     "propagation": "Relevance propagation",
@@ -28,6 +31,8 @@ QUICK = ("forward", "backward")
 """Costs that nobody minds waiting for."""
 
 EVIDENCE = "evidence"
+CHANGE = "change"
+"""The evidence of a pane's model less that of another one (`softcam_core.explainers.change`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,11 @@ class Method:
     def cost_text(self) -> str:
         """What it takes, in words."""
         return COSTS.get(self.cost, self.cost)
+
+
+def change_method() -> Method:
+    """The comparison of two models' evidence, which panes offer beside the methods of one."""
+    return Method(CHANGE, change.TITLE, "change", "forward", change.REFERENCE, change.VALID)
 
 
 def name_of(spec: str) -> str:

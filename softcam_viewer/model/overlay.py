@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from softcam_core.explainers.change import Change
 from softcam_core.explainers.explanation import Explanation, Sign
 from softcam_core.export.colormaps import COLORMAPS, DEFAULT_DIVERGING, DEFAULT_SEQUENTIAL
 from softcam_core.imaging.geometry import Geometry
@@ -104,6 +105,9 @@ class OverlayMap:
         True for maps that tell of single pixels.
     smoothed : float
         Standard deviation in cells of the smoothing; 0 for none.
+    scale_unit : str
+        Unit of the maps that it can share a scale with, where that is not its own: a change is shown on the scale of
+        what changed.
     """
 
     raster: Geometry
@@ -122,6 +126,7 @@ class OverlayMap:
     is_of_pixels: bool
     smoothed: float
     is_shared: bool = False
+    scale_unit: str = ""
 
     @property
     def nbytes(self) -> int:
@@ -142,7 +147,7 @@ class OverlayMap:
     @property
     def scale_key(self) -> tuple[str, bool] | None:
         """Maps with the same key can share a scale; None where the numbers mean something within the map alone."""
-        return None if self.is_relative else (self.unit, self.signed)
+        return None if self.is_relative else (self.scale_unit or self.unit, self.signed)
 
 
 def make_overlay_map(explanation: Explanation, target: int, against: Against, *, smooth: bool = True) -> OverlayMap:
@@ -174,7 +179,8 @@ def make_overlay_map(explanation: Explanation, target: int, against: Against, *,
     raster = explanation.geometry.analysed((max(1, round(height * factor)), max(1, round(width * factor))))
     values = raster.on_image(grid)
     # Evidence that has no negative values cannot have any (a ReLU ends the network); its own scale begins at 0.
-    may_be_signed = explanation.about.signed if not explanation.is_evidence else against is not None
+    is_own = explanation.is_evidence and not isinstance(explanation, Change)
+    may_be_signed = against is not None if is_own else explanation.about.signed
     signed = may_be_signed or bool(grid.min() < 0)
     is_relative = explanation.scale == "relative" or not explanation.unit
     limit = max(float(np.abs(grid).max()), LEAST_RELATIVE if is_relative else LEAST_LIMIT)
@@ -197,6 +203,7 @@ def make_overlay_map(explanation: Explanation, target: int, against: Against, *,
         grid=grid,
         is_of_pixels=is_of_pixels,
         smoothed=smoothed,
+        scale_unit=explanation.after.unit_of(target, against) if isinstance(explanation, Change) else "",
     )
 
 

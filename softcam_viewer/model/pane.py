@@ -45,6 +45,7 @@ class PaneState(QObject):
         self.progress: float | None = None  # 0 to 1; None where nothing is computed
         self.error = ""
         self.is_stopped = False  # by the user
+        self.caption = ""  # what it stands for among others ("Before"), for people
         self._classes: tuple[str, ...] = ()
         self.asker = Asker(self._on_answered, self._on_failed, self._on_progressed)
 
@@ -63,6 +64,12 @@ class PaneState(QObject):
             self.model = model
             self.chosen.emit()
             self.wanted.emit()
+
+    def set_caption(self, text: str) -> None:
+        """Say what the pane stands for among others; "" for nothing."""
+        if text != self.caption:
+            self.caption = text
+            self.chosen.emit()
 
     def use_film(self, film: Film) -> None:
         """Show another film."""

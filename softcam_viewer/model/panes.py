@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from softcam_viewer.model import backend
+from softcam_viewer.model import backend, change_backend
 from softcam_viewer.model.answers import Aim, Answer, Question
 from softcam_viewer.model.explaining import Asker, Explaining, Request
 from softcam_viewer.model.film import Film
 from softcam_viewer.model.layouts import LAYOUTS
-from softcam_viewer.model.methods import EVIDENCE, Method, name_of
+from softcam_viewer.model.methods import CHANGE, EVIDENCE, Method, change_method, name_of
 from softcam_viewer.model.pane import PaneState
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Panes(QObject):
         self._blink.timeout.connect(self._on_blink)
         self.methods: dict[str, Method] = {}
         self.is_peeking = False
+        self._pairs: dict[str, LoadedModel] = {}  # by the key of a model, the one before it
         self._make()
 
     @property
@@ -213,10 +214,11 @@ class Panes(QObject):
         names = {name_of(other.method) for other in beside}
         families = {method.family for method in self.methods.values() if method.name in names}
         refusals = pane.model.refusals if pane.model else {}
+        unlike = ("floor", "change")  # which explain nothing by themselves
         new: list[str] = []
         rest: list[str] = []
         for method in self.methods.values():
-            if method.name in names or not method.is_quick or method.family == "floor" or method.name in refusals:
+            if method.name in names or not method.is_quick or method.family in unlike or method.name in refusals:
                 continue
             (rest if method.family in families else new).append(method.name)
             families.add(method.family)
@@ -249,7 +251,7 @@ class Panes(QObject):
 
     def set_methods(self, methods: tuple[Method, ...]) -> None:
         """Tell which methods there are."""
-        self.methods = {method.name: method for method in methods}
+        self.methods = {method.name: method for method in (*methods, change_method())}
         self.methods_changed.emit()
 
     def clear(self) -> None:
@@ -289,8 +291,18 @@ class Panes(QObject):
         for pane in following:
             pane.set_model(model)
 
+    def pair(self, before: LoadedModel, after: LoadedModel) -> None:
+        """Two models belong together: what changes in the second is told against the first."""
+        self._pairs[after.key] = before
+
+    def before(self, model: LoadedModel) -> LoadedModel | None:
+        """What the evidence of a model is compared with: the one it was paired with, otherwise the main one."""
+        found = self._pairs.get(model.key, self._main)
+        return None if found is model else found
+
     def forget_model(self, model: LoadedModel) -> None:
         """A model is not open any more; panes that showed it show the main one."""
+        self._pairs = {key: other for key, other in self._pairs.items() if model.key not in (key, other.key)}
         for pane in self._made:
             if pane.model is model:
                 pane.set_model(self._main)
@@ -298,8 +310,10 @@ class Panes(QObject):
     def prediction_of(self, pane: PaneState) -> Explanation | None:
         """What a pane's model says of the case, also while or where its method says nothing."""
         opened = pane.film.opened
-        if pane.explanation is not None or pane.model is None or opened is None:
+        if name_of(pane.method) != CHANGE and pane.explanation is not None:
             return pane.explanation
+        if pane.model is None or opened is None:
+            return None
         known = self._explaining.cache.any_of(opened.key, pane.model.key)
         return known.explanation if known else None
 
@@ -330,12 +344,20 @@ class Panes(QObject):
         method, model = self.methods.get(name_of(pane.method)), pane.model
         if opened is None or model is None or method is None:
             return None
+        if method.name == CHANGE:
+            return self._change(model, opened)
         is_evidence = method.name == EVIDENCE
         aim = None if is_evidence else pane.aim
         question = Question(opened.key, model.key, pane.method, aim)
         views = self._views(model, pane.method) if is_evidence else set()
         work = partial(backend.explain, model.explained_by(method), opened.image, pane.method, aim, views)
         return Request(question, work, method.is_quick)
+
+    def _change(self, model: LoadedModel, opened: OpenedImage) -> Request:
+        before, views = self.before(model), self._views(model, CHANGE)
+        key = f"{model.key} less {before.key if before else 'nothing'}"
+        work = partial(change_backend.explain_change, before, model, opened.image, views)
+        return Request(Question(opened.key, key, CHANGE), work, is_quick=True)
 
     def _prediction(self, opened: OpenedImage | None) -> Request | None:
         """The main model's own evidence, which is asked for whatever the panes show."""

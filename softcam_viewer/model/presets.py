@@ -22,7 +22,7 @@ def compare_methods(session: Session) -> None:
     panes.set_layout("1x1")
     if panes.active.model is not None and EVIDENCE not in panes.active.model.refusals:
         panes.active.set_method(EVIDENCE)
-    _follow_all(session)
+    follow_all(session)
     others = panes.other_methods(panes.active, [panes.active])
     panes.set_layout("2x2")
     for pane, method in zip(panes.shown[1:], others, strict=False):
@@ -35,7 +35,7 @@ def compare_classes(session: Session) -> None:
     panes, pattern = session.panes, session.panes.active
     if pattern.model is None:
         return
-    _follow_all(session)
+    follow_all(session)
     classes = _likeliest(session, pattern)
     method, overlay = pattern.method, pattern.overlay
     panes.set_layout("1x1" if len(classes) == 1 else "1x2" if len(classes) == 2 else "2x2")
@@ -51,7 +51,7 @@ def compare_models(session: Session) -> None:
     panes = session.panes
     if len(session.models) < 2:
         return
-    _follow_all(session)
+    follow_all(session)
     panes.set_layout("1x2")
     for pane, model in zip(panes.shown, (session.models[0], session.models[-1]), strict=True):
         pane.like(panes.active)
@@ -62,7 +62,7 @@ def compare_models(session: Session) -> None:
 def compare_cases(session: Session) -> None:
     """The case in view, kept at the right, beside those to which the worklist goes on."""
     panes = session.panes
-    _follow_all(session)
+    follow_all(session)
     panes.set_layout("1x2")
     panes.activate(0)
     kept = panes.shown[1]
@@ -87,7 +87,8 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def _follow_all(session: Session) -> None:
+def follow_all(session: Session) -> None:
+    """Let all panes show the case in view."""
     for pane in session.panes.shown:
         if session.panes.is_pinned(pane):
             session.panes.toggle_pinned(pane)

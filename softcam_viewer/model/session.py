@@ -11,8 +11,10 @@ from PySide6.QtCore import QObject, Signal
 
 from softcam_viewer.jobs.lanes import Lanes
 from softcam_viewer.model import backend
+from softcam_viewer.model.agreeing import Agreeing
 from softcam_viewer.model.ahead import Ahead, ImageCache
 from softcam_viewer.model.annotated import Annotated
+from softcam_viewer.model.annotating import Annotating
 from softcam_viewer.model.cases import CaseList
 from softcam_viewer.model.explaining import Explaining
 from softcam_viewer.model.exporting import Exporting
@@ -74,6 +76,9 @@ class Session(QObject):
         self.annotated.failed.connect(self.failed)
         self.figures = Figures(self, lanes.figures, lanes.slow, self)
         self.exporting = Exporting(self, lanes.export, self)
+        self.annotating = Annotating(self, lanes.store, lanes.ahead, self)
+        self.annotating.failed.connect(self.failed)
+        self.agreeing = Agreeing(self.annotating.book, lanes.figures, self)
         self.panes.predicted.connect(self._on_predicted)
         self.previews = Previews(self.cases, lanes.preview, lambda: self.is_settled, self)
         self._images = ImageCache()
@@ -93,6 +98,8 @@ class Session(QObject):
         """Stop what is being explained; the session ends."""
         self.previews.stop_scan()
         self._ahead.stop()
+        self.annotating.book.stop()
+        self.agreeing.stop()
         self.exporting.cancel()
         self.figures.stop()
         self._explaining.stop()
@@ -152,8 +159,7 @@ class Session(QObject):
     def toggle_reviewed(self) -> None:
         """Mark the case in view as reviewed, or not."""
         if 0 <= self.row < len(self.cases):
-            case = self.cases[self.row]
-            self.cases.set_reviewed([case.path], on=not case.reviewed)
+            self.annotating.set_reviewed(self.row, on=not self.cases[self.row].reviewed)
 
     def explain_all(self) -> None:
         """Explain all cases in the background, those in view first and then the others."""
@@ -228,6 +234,7 @@ class Session(QObject):
         if not left:
             work = partial(make_groups, self.cases.snapshot)
             self._lanes.ahead.submit(work, self.worklist.set_groups, self.failed.emit)
+            self.annotating.know_cases()
             return
         now, later = left[:HEADERS_AT_ONCE], left[HEADERS_AT_ONCE:]
         self._lanes.ahead.submit(
@@ -291,6 +298,33 @@ class Session(QObject):
         work = partial(backend.load_to_compare, path, self.model.card, self._device)
         self._wait_for(self._lanes.model, "Loading the model…", work, self._on_compared_loaded)
 
+    @property
+    def device(self) -> str:
+        """Where networks run, as it was chosen."""
+        return self._device
+
+    def use_model(self, model: LoadedModel) -> None:
+        """Make a loaded model the main one; the one before stays open to compare with."""
+        self._learn_methods()
+        before, others = self.model, tuple(other for other in self.compared if other is not model)
+        self.compared = others if before in (None, model) else (before, *others)
+        self._on_model_loaded(model)
+        self.compared_changed.emit()
+
+    def compare_with(self, model: LoadedModel) -> LoadedModel:
+        """Have a loaded model among those that panes can show; gives the one with its weights that is open already."""
+        known = next((m for m in self.models if m.key == model.key), None)
+        if known is None:
+            self.compared = (*self.compared, model)
+            self.compared_changed.emit()
+        return known or model
+
+    def close_model(self, model: LoadedModel) -> None:
+        """Close a model to compare with."""
+        self.compared = tuple(other for other in self.compared if other is not model)
+        self.panes.forget_model(model)
+        self.compared_changed.emit()
+
     def close_compared(self) -> None:
         """Close all models but the main one."""
         closed, self.compared = self.compared, ()
@@ -329,11 +363,7 @@ class Session(QObject):
         self.panes.use_model(model)
 
     def _on_compared_loaded(self, model: LoadedModel) -> None:
-        known = next((m for m in self.models if m.key == model.key), None)
-        if known is None:
-            self.compared = (*self.compared, model)
-            self.compared_changed.emit()
-        self.panes.active.set_model(known or model)
+        self.panes.active.set_model(self.compare_with(model))
 
     def _on_predicted(self, explanation: Explanation) -> None:
         # By its file: while the next image is read, this one is still in view and its row no longer chosen.

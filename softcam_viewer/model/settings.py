@@ -24,6 +24,8 @@ class Settings(Kept):
     theme : {"system", "dark", "light"}
     reviewer : str
         Who reviews; goes into annotations and reports.
+    annotation_store : str
+        File that annotations are kept in; "" for the user's own.
     show_identity : bool
         Show patients' names and identifiers.
     autosave : bool
@@ -42,6 +44,7 @@ class Settings(Kept):
 
     theme: ThemeChoice = "system"
     reviewer: str = Field(default="", max_length=120)
+    annotation_store: str = ""
     show_identity: bool = False
     autosave: bool = True
     layout: str = "1x1"

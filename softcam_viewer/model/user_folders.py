@@ -49,6 +49,16 @@ class UserFolders:
         return self.data / "recent.json"
 
     @property
+    def annotations(self) -> Path:
+        """The store of annotations of who has not chosen another."""
+        return self.data / "annotations.sqlite"
+
+    @property
+    def jobs(self) -> Path:
+        """Of `softcam_viewer.model.job_store.JobStore`."""
+        return self.data / "jobs"
+
+    @property
     def recovery(self) -> Path:
         """The session that has no file of its own."""
         return self.data / "recovery.softcam"

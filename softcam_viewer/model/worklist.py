@@ -52,6 +52,7 @@ ORDERS: tuple[Order, ...] = (
     Order("name", "Name", "Name", False, lambda case: _natural(case.name), frozenset({"name"})),
     Order("uncertainty", "Uncertain", "Uncertainty (entropy)", True, lambda case: case.entropy, frozenset({"entropy"})),
     Order("border", "Border", "Evidence in the border", True, lambda case: case.border, frozenset({"border"})),
+    Order("flags", "Flags", "Number of flags", True, lambda case: case.flags or None, frozenset({"flags"})),
     Order("label", "Label", "Label", False, lambda case: case.label.casefold() or None, frozenset({"label"})),
     Order(
         "status",

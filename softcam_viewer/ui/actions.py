@@ -6,6 +6,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
+from softcam_core.annotations.annotation import VERDICTS
 from softcam_viewer.commands import COMMAND, COMMANDS, MENUS, NEEDS, Handlers, Need
 from softcam_viewer.model.layouts import LAYOUTS
 from softcam_viewer.model.methods import name_of
@@ -41,7 +42,8 @@ class Actions(QObject):
         self._actions: dict[str, QAction] = {}
         self.menus: dict[str, QMenu] = {}
         self.keys: dict[str, tuple[str, ...]] = {}
-        self.has_last_session = False  # which only the window knows
+        # Which only the window knows:
+        self.has_last_session = self.has_finished_job = self.is_comparing = False
         for command in COMMANDS:
             action = QAction(command.title, window)
             action.setCheckable(command.checkable)
@@ -102,7 +104,7 @@ class Actions(QObject):
         """Enable what can be used now, and check what is chosen."""
         session, panes, pane = self._session, self._session.panes, self._session.panes.active
         method = panes.methods.get(name_of(pane.method))
-        image = session.film.image
+        image, annotating = session.film.image, session.annotating
         there: dict[Need, bool] = {
             "nothing": True,
             "something": session.model is not None or len(session.cases) > 0,
@@ -119,6 +121,12 @@ class Actions(QObject):
             "scan": session.previews.is_scanning,
             "left_out": bool(session.weighing.names_left_out),
             "curves": session.figures.can_compute,
+            "undo": bool(annotating.undo_title),
+            "redo": bool(annotating.redo_title),
+            "chosen": bool(annotating.selected),
+            "annotations": bool(annotating.annotations),
+            "finished_job": self.has_finished_job,
+            "comparison": self.is_comparing,
         }
         for command in COMMANDS:
             self._actions[command.name].setEnabled(there[command.needs])
@@ -138,8 +146,12 @@ class Actions(QObject):
             "show_crosshair": self._tools.shows_crosshair,
             "show_cells": self._tools.shows_cells,
             "show_annotations": self._tools.shows_annotations,
+            "show_marks": self._tools.shows_marks,
         }
+        is_on |= {f"verdict_{name}": name == annotating.verdict for name in VERDICTS}
         is_on |= {f"layout_{name}": name == panes.layout for name in LAYOUTS}
         is_on |= {f"tool_{name}": name == self._tools.active.name for name in TOOLS}
         for name, on in is_on.items():
             self._actions[name].setChecked(on)
+        for name, title in (("undo", annotating.undo_title), ("redo", annotating.redo_title)):
+            self._actions[name].setText(f"{COMMAND[name].title} {title[:1].lower()}{title[1:]}".strip())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtGui import QGuiApplication
 
+from softcam_core.annotations.annotation import VERDICTS
 from softcam_viewer.commands import Handlers
 from softcam_viewer.model.layouts import LAYOUTS
 from softcam_viewer.model.overlay import OVERLAY_STEP
@@ -88,7 +89,25 @@ class CommandHandlers:
             "show_crosshair": lambda: grid.tools.show_crosshair(on=not grid.tools.shows_crosshair),
             "show_cells": lambda: grid.tools.show_cells(on=not grid.tools.shows_cells),
             "show_annotations": lambda: grid.tools.show_annotations(on=not grid.tools.shows_annotations),
+            "show_marks": lambda: grid.tools.show_marks(on=not grid.tools.shows_marks),
+            "brush_smaller": lambda: grid.tools.step_brush(-1),
+            "brush_larger": lambda: grid.tools.step_brush(1),
             "clear_measures": self._clear_measures,
+            "flag": self._flag,
+            **{f"verdict_{name}": partial(session.annotating.set_verdict, name) for name in VERDICTS},
+            "undo": session.annotating.undo,
+            "redo": session.annotating.redo,
+            "next_annotation": lambda: session.annotating.step(1),
+            "previous_annotation": lambda: session.annotating.step(-1),
+            "comment_annotation": window.annotations.write_comment,
+            "delete_annotation": lambda: session.annotating.remove(session.annotating.selected),
+            "find_annotations": window.annotating.find,
+            "fine_tune": window.training.fine_tune,
+            "show_jobs": window.training.show_jobs,
+            "compare_before": window.training.compare_latest,
+            "accept_model": window.desk.comparing.accept,
+            "discard_model": window.desk.comparing.discard,
+            "leave_comparison": window.desk.comparing.leave,
             "next_class": lambda: panes.active.next_class(),
             "toggle_overlay": lambda: panes.active.set_overlay(visible=not panes.active.overlay.visible),
             "outline_only": self._toggle_outline,
@@ -131,6 +150,16 @@ class CommandHandlers:
         image = self._window.session.panes.active.film.image
         if image is not None:
             self._window.grid.tools.clear((image.source, image.frame))
+
+    def _flag(self) -> None:
+        window, pointed = self._window, self._window.status.pointed
+        panes = window.session.panes
+        pane = None if pointed is None else pointed[0].state
+        if pointed is None or pane not in panes.shown:
+            window.session.failed.emit("Point at the evidence that is wrong, and press the key again.")
+            return
+        panes.activate(panes.shown.index(pane))
+        window.session.annotating.flag_at(pointed[1], pointed[2], "wrong")
 
     def _export(self) -> None:
         window = self._window

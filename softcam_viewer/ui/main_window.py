@@ -24,6 +24,7 @@ from softcam_viewer.model.look import Look, shown_by
 from softcam_viewer.model.session import Session
 from softcam_viewer.model.session_file import ViewEntry
 from softcam_viewer.ui.actions import Actions
+from softcam_viewer.ui.annotating_window import AnnotatingWindow
 from softcam_viewer.ui.appearance import Appearance
 from softcam_viewer.ui.canvas.pane import Pane
 from softcam_viewer.ui.canvas.pane_grid import PaneGrid
@@ -31,6 +32,8 @@ from softcam_viewer.ui.conversion_dialog import ConversionDialog
 from softcam_viewer.ui.handlers import CommandHandlers
 from softcam_viewer.ui.message_bar import MessageBar
 from softcam_viewer.ui.opening import Opening
+from softcam_viewer.ui.panels.agreement import AgreementPanel
+from softcam_viewer.ui.panels.annotations import AnnotationsPanel
 from softcam_viewer.ui.panels.display import DisplayPanel
 from softcam_viewer.ui.panels.figures import FiguresPanel
 from softcam_viewer.ui.panels.ledger import LedgerPanel
@@ -40,6 +43,7 @@ from softcam_viewer.ui.panels.worklist import WorklistPanel
 from softcam_viewer.ui.start_page import StartPage
 from softcam_viewer.ui.status_line import StatusLine
 from softcam_viewer.ui.title_line import TitleLine
+from softcam_viewer.ui.training import Training
 from softcam_viewer.ui.window_state import restore_window, save_window
 
 
@@ -70,9 +74,12 @@ class MainWindow(QMainWindow):
         self.prediction, self.overlay = PredictionPanel(session), OverlayPanel(session)
         self.ledger, self.display = LedgerPanel(session), DisplayPanel(session)
         self.figures = FiguresPanel(session.figures)
+        self.annotations, self.agreement = AnnotationsPanel(session), AgreementPanel(session)
         self.status = StatusLine(session)
         self.start = StartPage(desk.recent)
         self.opening = Opening(desk, self)
+        self.annotating = AnnotatingWindow(self)
+        self.training = Training(desk, self)
         self.commands = Actions(session, self.grid.tools, CommandHandlers(self).all(), self)
         self.commands.set_keys(desk.settings.settings.shortcuts)
         self.title = TitleLine(session, self.commands)
@@ -116,7 +123,8 @@ class MainWindow(QMainWindow):
         desk = self.desk
         desk.failed.connect(self.messages.show_message)
         desk.settings.changed.connect(self._on_settings_changed)
-        desk.recent.changed.connect(self._on_state_changed)
+        for signal in (desk.recent.changed, desk.jobs.jobs_changed, desk.comparing.changed):
+            signal.connect(self._on_state_changed)
         desk.keeping.changed.connect(self._on_file_changed)
         desk.keeping.look = self._look
         desk.restoring.look_wanted.connect(self._show_look)
@@ -147,12 +155,22 @@ class MainWindow(QMainWindow):
         self._pages.addWidget(self.start)
         self._pages.addWidget(self.grid)
         column.addWidget(self._pages, 1)
+        column.addWidget(self.training.comparison)
 
         panels = QWidget()
         stack = QVBoxLayout(panels)
         stack.setContentsMargins(0, 0, 0, 0)
         stack.setSpacing(0)
-        for panel in (self.prediction, self.overlay, self.ledger, self.figures, self.display):
+        panels_shown = (
+            self.prediction,
+            self.overlay,
+            self.ledger,
+            self.annotations,
+            self.agreement,
+            self.figures,
+            self.display,
+        )
+        for panel in panels_shown:
             stack.addWidget(panel)
         stack.addStretch()
         side = QScrollArea()
@@ -177,6 +195,7 @@ class MainWindow(QMainWindow):
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
         whole.addWidget(splitter, 1)
+        whole.addWidget(self.training.strip)
         whole.addWidget(self.status)
         self.setCentralWidget(central)
 
@@ -219,6 +238,8 @@ class MainWindow(QMainWindow):
 
     def _on_state_changed(self) -> None:
         self.commands.has_last_session = self.desk.recent.last_session is not None
+        self.commands.has_finished_job = self.desk.comparing.latest is not None
+        self.commands.is_comparing = self.desk.comparing.is_active
         self.commands.refresh()
         self.title.refresh()
 
@@ -282,7 +303,9 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Qt: ask where the session would be lost, and remember the window."""
-        if self.desk.keeping.has_unsaved and not self._may_close():
+        # What is still being saved closes the window again by itself, and must not be asked about twice.
+        may_close = self.annotating.may_close() and self.training.may_close()
+        if not may_close or (self.desk.keeping.has_unsaved and not self._may_close()):
             event.ignore()
             return
         if self.desk.folders is not None:

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
+    QFileDialog,
     QGridLayout,
     QLabel,
     QLineEdit,
@@ -53,6 +54,11 @@ class SettingsDialog(QDialog):
         self.reviewer = QLineEdit(settings.reviewer)
         self.reviewer.setMaxLength(120)
         self.reviewer.setPlaceholderText("Your name or initials")
+        self.store, self.store_button = QLineEdit(settings.annotation_store), QPushButton("Choose…")
+        self.store.setPlaceholderText("Your own")
+        self.store.setClearButtonEnabled(True)
+        self.store_button.setAccessibleName("Choose the file of annotations")
+        self.store_button.clicked.connect(self._choose_store)
         self.autosave = QCheckBox("Save the session at each change")
         self.autosave.setChecked(settings.autosave)
         self.show_identity = QCheckBox("Show names and identifiers of patients")
@@ -81,6 +87,7 @@ class SettingsDialog(QDialog):
             "theme": self.theme.currentData(),
             "layout": self.layout_choice.currentData(),
             "reviewer": self.reviewer.text().strip(),
+            "annotation_store": self.store.text().strip(),
             "autosave": self.autosave.isChecked(),
             "show_identity": self.show_identity.isChecked(),
             "windows": self._windows,
@@ -94,7 +101,13 @@ class SettingsDialog(QDialog):
         rows: tuple[tuple[str, QWidget, QWidget | None, str], ...] = (
             ("Theme", self.theme, None, ""),
             ("Panes at the start", self.layout_choice, None, ""),
-            ("Reviewer", self.reviewer, None, "Stands in reviews and reports that you save."),
+            ("Reviewer", self.reviewer, None, "Stands in annotations, and in reports that you save."),
+            (
+                "Annotations",
+                self.store,
+                self.store_button,
+                "File that they are kept in at each edit; several viewers may use one at the same time.",
+            ),
             ("Session", self.autosave, None, "Without a file of its own it can be reopened from the start page."),
             ("Privacy", self.show_identity, None, "Off: nobody who looks over your shoulder reads them."),
             (
@@ -129,6 +142,18 @@ class SettingsDialog(QDialog):
             place.setText(f"Kept in {file}")
             column.addWidget(place)
         column.addWidget(self.buttons)
+
+    def _choose_store(self) -> None:
+        # A file that is there is opened, never written over.
+        text, _ = QFileDialog.getSaveFileName(
+            self,
+            "File of annotations",
+            self.store.text(),
+            "Annotations (*.sqlite);;All files (*)",
+            options=QFileDialog.Option.DontConfirmOverwrite,
+        )
+        if text:
+            self.store.setText(text)
 
     def _forget_windows(self) -> None:
         self._windows = {}

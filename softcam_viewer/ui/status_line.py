@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
@@ -18,6 +18,8 @@ from softcam_viewer.ui.elided_label import ElidedLabel
 
 MARGIN, SPACING = 14, 20
 DROP = "Images, folders, models and sessions can be dropped anywhere in the window."
+REMARK_MS = 6000
+"""That a remark stands where else the mouse's ways stand."""
 DIGITS = re.compile(r"\d")
 
 
@@ -37,6 +39,8 @@ class StatusLine(QWidget):
         self._pointed: tuple[Pane, float, float] | None = None
         self._tools: Tools | None = None
         self._found: Probe | None = None
+        self._remark = QTimer(self, singleShot=True, interval=REMARK_MS)
+        self._remark.timeout.connect(self._show_hint)
         self._hint, self._probe, self._notice = ElidedLabel("muted"), QLabel(), QLabel(NOTICE)
         self._notice.setObjectName("notice")
         row = QHBoxLayout(self)
@@ -59,19 +63,34 @@ class StatusLine(QWidget):
         """What is known of the point under the cursor; where there is no room for it, less is shown."""
         return self._found.text() if self._found is not None else ""
 
+    @property
+    def pointed(self) -> tuple[Pane, float, float] | None:
+        """The pane under the cursor, and the place on its image: row and column in pixels."""
+        return self._pointed
+
+    def say(self, text: str) -> None:
+        """Tell what was done, for a while."""
+        self._hint.setText(text)
+        self._remark.start()
+        self._show_probe()
+
     def follow(self, pane: Pane) -> None:
         """Tell what is under the cursor in a pane: its own map, whichever pane is active."""
         if self._tools is None:
             self._tools = pane.tools
-            pane.tools.tool_changed.connect(self._show_hint)
+            pane.tools.tool_changed.connect(self._on_tool_changed)
             self._show_hint()
         pane.view.pointed.connect(lambda row, column: self._point(pane, row, column))
         pane.view.left.connect(self._leave)
         for signal in (pane.state.explained, pane.state.overlay_changed):
             signal.connect(self._refresh)
 
+    def _on_tool_changed(self) -> None:
+        self._remark.stop()
+        self._show_hint()
+
     def _show_hint(self) -> None:
-        if self._tools is None:
+        if self._tools is None or self._remark.isActive():
             return
         tool, image = self._tools.active, self._session.film.image
         without_size = tool.name == "ruler" and image is not None and image.spacing is None

@@ -110,6 +110,7 @@ QSplitter::handle {{ background: {t.line}; }}
 #failure {{ color: {t.error}; }}
 #notice {{ color: {t.warning}; font-weight: 600; }}
 #statusLine {{ background: {t.panel}; border-top: 1px solid {t.line}; }}
+#comparison {{ background: {t.panel}; border-top: 1px solid {t.line}; }}
 #statusLine QLabel {{ font-size: 12px; }}
 #message {{ background: {t.raised}; border: 1px solid {t.error}; border-radius: 6px; }}
 #messageMark {{ color: {t.error}; font-size: 15px; }}
@@ -133,6 +134,10 @@ QToolButton#small:checked {{ color: {t.accent}; border-color: {t.accent}; }}
 QToolButton#flat {{ background: transparent; border-color: transparent; padding: 1px 5px; color: {t.muted}; }}
 QToolButton#flat:hover {{ color: {t.text}; }}
 QToolButton#flat:focus {{ border-color: {t.accent}; }}
+QPushButton#jobName {{ background: transparent; border-color: transparent; padding: 0 3px; margin-left: -4px;
+    text-align: left; font-weight: 600; }}
+QPushButton#jobName:hover {{ color: {t.accent}; }}
+QPushButton#jobName:focus {{ border-color: {t.accent}; }}
 
 QLineEdit, QPlainTextEdit {{ background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px;
     padding: 6px 9px; selection-background-color: {t.accent}; selection-color: {t.on_accent};
@@ -196,7 +201,10 @@ QListView {{ background: {t.panel}; border: none; outline: none; }}
 QScrollArea {{ border: none; }}
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
 QScrollBar::handle:vertical {{ background: {t.line}; border-radius: 4px; min-height: 32px; margin: 1px; }}
-QScrollBar::handle:vertical:hover {{ background: {t.muted}; }}
+QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
+QScrollBar::handle:horizontal {{ background: {t.line}; border-radius: 4px; min-width: 32px; margin: 1px; }}
+QScrollBar::handle:vertical:hover, QScrollBar::handle:horizontal:hover {{ background: {t.muted}; }}
+QAbstractScrollArea::corner {{ background: transparent; }}
 QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page {{ height: 0; width: 0;
     background: none; }}
 """

@@ -22,11 +22,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from softcam_core.annotations.shapes import Rectangle
 from softcam_viewer.app import Viewer
 from softcam_viewer.model.backend import Convertible
 from softcam_viewer.ui.card_dialog import CardDialog
 from softcam_viewer.ui.conversion_dialog import ConversionDialog
 from softcam_viewer.ui.export_dialog import ExportDialog
+from softcam_viewer.ui.find_annotations_dialog import FindAnnotationsDialog
 from softcam_viewer.ui.help import AboutDialog, ShortcutSheet
 from softcam_viewer.ui.options_dialog import OptionsDialog
 from softcam_viewer.ui.palette import Palette
@@ -82,14 +84,16 @@ def out_of_reach(root: QWidget) -> list[str]:
 
 @pytest.fixture
 def opened(viewer: Viewer, folder: Path, three_class_file: Path, settle: Callable[[], None]) -> Viewer:
-    """Two panes, one with a method that has options, and a message."""
+    """Two panes, one with a method that has options, an annotation that is chosen, and a message."""
     viewer.session.open_model(three_class_file)
     viewer.session.open_paths([folder / "case_0.png", folder / "case_1.png"])
     settle()
     viewer.session.panes.set_layout("1x2")
     viewer.session.panes.shown[1].set_method("random")
     settle()
+    viewer.session.annotating.draw(Rectangle(top=10, left=10, height=20, width=20))  # and the form that changes it
     viewer.window.messages.show_message("Something to dismiss.")
+    settle()
     return viewer
 
 
@@ -99,9 +103,12 @@ DIALOGS: dict[str, Callable[[Viewer], QWidget]] = {
     "about": lambda v: AboutDialog("cpu", v.window),
     "settings": lambda v: SettingsDialog(v.desk.settings.settings, "settings.json", v.window),
     "change keys": lambda v: ShortcutDialog({}, v.window),
+    "find annotations": lambda v: FindAnnotationsDialog(v.session, v.window),
     "palette": lambda v: Palette(v.window.commands, (), v.window),
     "model": lambda v: CardDialog(v.session.model, v.window),
     "figures": lambda v: v.window.figures.open_dialog(),
+    "fine-tuning": lambda v: v.window.training.fine_tune(),
+    "jobs": lambda v: v.window.training.show_jobs(),
     "options": lambda v: OptionsDialog(v.session.panes.active, v.session.panes.methods["occlusion"], v.window),
     "conversion": lambda v: ConversionDialog(
         v.session, Convertible(Path("weights.pth"), "resnet18", 1.0, ("resnet18",), 2), v.window

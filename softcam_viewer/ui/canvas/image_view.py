@@ -6,42 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, Signal
-from PySide6.QtGui import (
-    QColor,
-    QKeyEvent,
-    QMouseEvent,
-    QPainter,
-    QPainterPath,
-    QPen,
-    QTransform,
-    QWheelEvent,
-)
-from PySide6.QtWidgets import QGraphicsRectItem, QWidget
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
+from PySide6.QtWidgets import QWidget
 
-from softcam_core.imaging.image import MedicalImage, Window
-from softcam_viewer.model.overlay import OverlayMap, OverlaySettings, lookup_table
+from softcam_core.annotations.annotation import Annotation, Verdict
+from softcam_core.imaging.image import MedicalImage
 from softcam_viewer.model.tools import Tools
-from softcam_viewer.ui.canvas.contours import ContourItem, mask_path
-from softcam_viewer.ui.canvas.film import FilmItem
-from softcam_viewer.ui.canvas.layers import (
-    Annotations,
-    Box,
-    Cells,
-    Highlight,
-    Hint,
-    Layer,
-    Outline,
-    Removed,
-    Shapes,
-    area_of,
-)
-from softcam_viewer.ui.canvas.pan_zoom import PanZoomView
-from softcam_viewer.ui.canvas.pointer import Crosshair, Lens
-from softcam_viewer.ui.canvas.tool_mouse import LEAST_DRAG, ToolMouse
-from softcam_viewer.ui.theme import DARK
+from softcam_viewer.ui.canvas.annotation_mouse import AnnotationMouse
+from softcam_viewer.ui.canvas.marked_view import MarkedView
+from softcam_viewer.ui.canvas.reach import LEAST_DRAG
+from softcam_viewer.ui.canvas.tool_mouse import ToolMouse
 
 ZOOM_STEP = 1.2
 PAN_STEP = 0.1
@@ -53,9 +28,12 @@ ARROWS: dict[int, tuple[int, int]] = {
     Qt.Key.Key_Down: (0, 1),
 }
 """To the right and down."""
+BRUSHES = ("brush", "eraser")
+CLICKED = ("magnifier", "flag")
+"""Tools that are used by a click; a drag changes the window."""
 
 
-class ImageView(PanZoomView):
+class ImageView(MarkedView):
     """One film with one overlay and what is marked on them.
 
     Parameters
@@ -72,219 +50,69 @@ class ImageView(PanZoomView):
     held = Signal(bool)  # space bar pressed or let go
     outlined = Signal(object)  # a place was drawn: corners (row, column) on the image
     shape_removed = Signal(str)  # name of a shape that is to go
+    drawn = Signal(object)  # a place was drawn that is to be annotated: a Shape
+    reshaped = Signal(str, object)  # an annotation's id, and its new Shape
+    picked = Signal(str)  # id of the annotation that is selected, "" for none
+    flagged = Signal(float, float)  # (row, column) where the region of the map is to be flagged
+    mark_removed = Signal(str)  # id of an annotation that is to go
 
     def __init__(self, tools: Tools, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("canvas")
-        self.setRenderHint(QPainter.RenderHint.Antialiasing)  # smooth contours
+        super().__init__(tools, parent)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._film = FilmItem()
-        # Levels are given, so that pyqtgraph does not look through the data at each change of colour.
-        self._overlay = pg.ImageItem(axisOrder="row-major", levels=(0, 255), autoDownsample=False)
-        self._contour = ContourItem()
-        self._outline = QGraphicsRectItem()
-        for z, item in enumerate((self._film, self._overlay, self._contour, self._outline)):
-            item.setZValue(z)
-            self.add_item(item)
-        pen = QPen(QColor(DARK.muted), 1.0, Qt.PenStyle.DashLine)
-        pen.setCosmetic(True)
-        self._outline.setPen(pen)
+        self.cursor_position: QPointF | None = None
+        """On the widget; None where it is elsewhere."""
+        self.why_not_marked = ""
+        """Why what is shown cannot be annotated here, for people; "" where it can."""
         self._drag: QPointF | None = None
         self._pressed: QPointF | None = None
-        self._cursor: QPointF | None = None
-        self._map: OverlayMap | None = None
-        self._settings = OverlaySettings()
-        self._removed_mask: npt.NDArray[np.bool_] | None = None
-        self._tools, self._mouse = tools, ToolMouse(self, tools)
-        self._highlight, self._removed, self._shapes = Highlight(), Removed(), Shapes()
-        self._annotations, self._cells, self._hint = Annotations(), Cells(), Hint()
-        self._crosshair, self._lens = Crosshair(), Lens()
-        self._layers: tuple[Layer, ...] = (
-            *(self._removed, self._annotations, self._shapes, self._highlight, self._cells),
-            *(self._mouse, self._lens, self._crosshair, self._hint),
-        )
+        self._mouse, self._pens = ToolMouse(self, tools), AnnotationMouse(self, tools)
+        self._begun = (self._mouse, self._pens)
         tools.tool_changed.connect(self._on_tool_changed)
-        tools.shown_changed.connect(self._on_shown_changed)
         tools.measures_changed.connect(self.viewport().update)
+        tools.brush_changed.connect(self.viewport().update)
         self._on_tool_changed()
 
-    # What is shown
+    @property
+    def has_image(self) -> bool:
+        """True where there is something to draw on."""
+        return self._mouse.image is not None
 
     def show_image(self, image: MedicalImage | None) -> None:
         """Show another image; keeps the view where the size is the same (frames, follow-ups of one device)."""
-        self._film.set_film(None if image is None else image.presentation)
         key: tuple[Path, int] | None = None if image is None else (image.source, image.frame)
         if key != self._mouse.image:
             self._mouse.give_up()
+            self._pens.give_up()
             self._mouse.image = key
             self.show_annotations(())  # those of the case before
-        self.show_pointer(None)
-        self.highlight(None)
-        if image is None:
-            self.show_overlay(None, OverlaySettings())
-            return
-        self._mouse.spacing = image.spacing
-        self.set_image_size(image.size)
-        self.viewport().update()
+            self.show_marks(())
+            self.show_remark("")
+        if image is not None:
+            self._mouse.spacing = image.spacing
+        super().show_image(image)
 
-    def show_window(self, window: Window, *, inverted: bool) -> None:
-        """Show the image under a window."""
-        self._film.set_window(window, inverted=inverted)
-        self.viewport().update()
-
-    def show_overlay(self, overlay: OverlayMap | None, settings: OverlaySettings) -> None:
-        """Lay a map over the image, or none; nothing of it is taken out."""
-        visible = overlay is not None
-        for item in (self._overlay, self._contour, self._outline):
-            item.setVisible(visible)
-        self._map, self._settings = overlay, settings
-        self._removed_mask = self._removed.path = None
-        if overlay is None:
-            self._contour.show_map(None)
-            self.viewport().update()
-            return
-        area = area_of(overlay.box)
-        whole = (0.0, 0.0, float(self.image_size[0]), float(self.image_size[1]))
-        self._outline.setRect(area)
-        self._outline.setVisible(bool(np.abs(np.subtract(overlay.box, whole)).max() > 1e-6))
-        self._show_map()
-
-    def recolor(self, settings: OverlaySettings) -> None:
-        """Apply threshold, opacity, colours and sign to the map that is shown."""
-        self._settings = settings
-        if self._map is None:
-            return
-        self._overlay.setLookupTable(lookup_table(self._map, settings))
-        self._contour.show_settings(settings)
-        self.viewport().update()
-
-    def _show_map(self) -> None:
-        overlay, removed = self._map, self._removed_mask
-        assert overlay is not None
-        # What is taken out is drawn as the nothing that then counts there: 128 is the least above zero.
-        nothing = np.uint8(128 if overlay.signed else 0)
-        index = overlay.index if removed is None else np.where(removed, nothing, overlay.index)
-        self._overlay.setImage(index, autoLevels=False)
-        self._overlay.setRect(area_of(overlay.box))
-        self._contour.show_map(overlay, removed)
-        self.recolor(self._settings)
-
-    def highlight(self, place: Box | QPainterPath | None) -> None:
-        """Point out a box (top, left, bottom, right) or a path (x, y) on the image, or nothing."""
-        if place is None and self._highlight.path is None:
-            return
-        if place is None or isinstance(place, QPainterPath):
-            self._highlight.path = place
-        else:
-            self._highlight.path = QPainterPath()
-            self._highlight.path.addRect(area_of(place))
-        self.viewport().update()
-
-    def show_removed(self, mask: npt.NDArray[np.bool_] | None) -> None:
-        """Show what does not count without its map, hatched: (h, w) as the values of the map, or None."""
-        overlay = self._map
-        if overlay is None or (mask is None and self._removed_mask is None):
-            return
-        if mask is not None and mask.shape != overlay.values.shape:
-            raise ValueError(f"a mask of {mask.shape} for a map of {overlay.values.shape}")
-        self._removed_mask = mask
-        self._removed.set_mask(mask, overlay.box)
-        self._show_map()
-        self.viewport().update()
+    def show_marks(
+        self, marks: Sequence[Annotation], selected: str = "", verdict: Verdict = "wrong", reviewer: str = ""
+    ) -> None:
+        """Show what people said about places of the image; gives up changing one that has changed otherwise."""
+        held = self._pens.held
+        if held is not None and not any(mark.id == held.id and mark.shape == held.shape for mark in marks):
+            self._pens.give_up()
+        super().show_marks(marks, selected, verdict, reviewer)
 
     @property
-    def shapes(self) -> tuple[Outline, ...]:
-        """Places drawn by hand that are shown."""
-        return self._shapes.shapes
-
-    def show_shapes(self, shapes: Sequence[Outline]) -> None:
-        """Show places drawn by hand, with their names."""
-        if tuple(shapes) != self._shapes.shapes:
-            self._shapes.shapes = tuple(shapes)
-            self.viewport().update()
-
-    def show_annotations(
-        self,
-        boxes: Sequence[tuple[float, float, float, float]],
-        mask: npt.NDArray[np.bool_] | None = None,
-        name: str = "known",
-    ) -> None:
-        """Show what is known of the case beforehand.
-
-        Parameters
-        ----------
-        boxes : sequence of (float, float, float, float)
-            x, y, width and height in pixels of the image, as manifests have them.
-        mask : ndarray, (h, w) bool, optional
-            Covers the whole image, at any size.
-        name : str
-            Of what was found.
-        """
-        height, width = self.image_size
-        whole = (0.0, 0.0, float(height), float(width))
-        self._annotations.boxes = tuple((y, x, y + h, x + w) for x, y, w, h in boxes)
-        self._annotations.mask = None if mask is None or not mask.any() else mask_path(mask, whole)
-        self._annotations.name = name
-        self.viewport().update()
-
-    def show_hint(self, text: str) -> None:
-        """Say what would happen if something was let go here; "" for nothing."""
-        if text != self._hint.text:
-            self._hint.text = text
-            self.viewport().update()
-
-    def show_pointer(
-        self, at: tuple[float, float] | None, text: str = "", boxes: tuple[Box, Box | None] | None = None
-    ) -> None:
-        """Show where the cursor is, in this pane or another.
-
-        Parameters
-        ----------
-        at : (float, float) or None
-            Row and column on the image.
-        text : str
-            What the map says there.
-        boxes : (box, box or None) or None
-            Grid cell, and what the network sees from there.
-        """
-        region = self._crosshair.region(self) + self._lens.region(self)
-        point = None if at is None else QPointF(at[1], at[0])
-        self._crosshair.at, self._crosshair.text = (point if self._tools.shows_crosshair else None), text
-        self._lens.at = point if self._tools.active.name == "magnifier" else None
-        cell, field = boxes or (None, None)
-        if (cell, field) != (self._cells.cell, self._cells.field):
-            self._cells.cell, self._cells.field = cell, field
-            region += QRect(self.viewport().rect())
-        region += self._crosshair.region(self) + self._lens.region(self)
-        self.viewport().update(region)
-
-    def paint_image(self, painter: QPainter, transform: QTransform) -> None:
-        """Draw film, map and contours once more, transformed from where they are on the widget."""
-        for item in (self._film, self._overlay, self._contour):
-            if item.isVisible():
-                painter.setWorldTransform(item.sceneTransform() * self.viewportTransform() * transform)
-                item.paint(painter, None)
-
-    def drawForeground(self, painter: QPainter, rect: QRectF | QRect) -> None:
-        """Qt: draw the marks, in pixels of the widget."""
-        painter.resetTransform()
-        for layer in self._layers:
-            layer.paint(painter, self)
+    def _drawer(self) -> ToolMouse | AnnotationMouse | None:
+        """Whose the left button is; None where it is the window's."""
+        return next((mouse for mouse in (self._mouse, self._pens) if mouse.draws), None)
 
     def _on_tool_changed(self) -> None:
-        draws = self._tools.active.name in ("ruler", "angle", "lasso")
-        self.viewport().setCursor(Qt.CursorShape.CrossCursor if draws else Qt.CursorShape.ArrowCursor)
+        name = self._tools.active.name
+        is_arrow = name in ("window", "magnifier", "edit")
+        self.viewport().setCursor(Qt.CursorShape.ArrowCursor if is_arrow else Qt.CursorShape.CrossCursor)
+        self.marks.has_handles = name == "edit"
         self.show_pointer(None)
-        self.viewport().update()
-
-    def _on_shown_changed(self) -> None:
-        self._annotations.is_shown = self._tools.shows_annotations
-        self._lens.factor = self._tools.magnification
-        if not self._tools.shows_crosshair:
-            self._crosshair.at = None
-        if not self._tools.shows_cells:
-            self._cells.cell = self._cells.field = None
+        self.show_remark("")
         self.viewport().update()
 
     # Qt events
@@ -292,21 +120,27 @@ class ImageView(PanZoomView):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Qt: start dragging, or drawing."""
         self.setFocus()
+        self.show_remark("")
         self._drag = self._pressed = event.position()
-        if event.button() == Qt.MouseButton.LeftButton and self._mouse.draws:
-            self._mouse.press(event.position())
+        drawer = self._drawer
+        if event.button() == Qt.MouseButton.LeftButton and drawer is not None:
+            self._pens.hold_shift(event.modifiers())
+            drawer.press(event.position())
         event.accept()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Qt: left drag windows or draws, middle drag pans, right drag zooms; always probe."""
-        here = self._cursor = event.position()
+        before, here, drawer = self.cursor_position, event.position(), self._drawer
+        self.cursor_position = here
         is_left = bool(event.buttons() & Qt.MouseButton.LeftButton)
-        if self._mouse.draws:
-            self._mouse.move(here, pressed=is_left)
+        if drawer is not None:
+            self._pens.hold_shift(event.modifiers())
+            drawer.move(here, pressed=is_left)
+        self._pens.hover(before, here)
         if self._drag is not None and event.buttons() != Qt.MouseButton.NoButton:
             moved = here - self._drag
             self._drag = here
-            if is_left and not self._mouse.draws:
+            if is_left and drawer is None and not (self._tools.active.name in CLICKED and self._is_click(here)):
                 self.windowed.emit(moved.x(), moved.y())
             elif event.buttons() & Qt.MouseButton.MiddleButton:
                 self.pan(moved)
@@ -319,45 +153,64 @@ class ImageView(PanZoomView):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Qt: end dragging, or drawing."""
         if event.button() == Qt.MouseButton.LeftButton:
-            if self._mouse.draws:
-                self._mouse.release(event.position())
-            elif self._tools.active.name == "magnifier" and self._is_click(event.position()):
-                self._tools.magnify_more()
+            drawer = self._drawer
+            if drawer is not None:
+                self._pens.hold_shift(event.modifiers())
+                drawer.release(event.position())
+            elif self._is_click(event.position()):
+                self._click(event.position())
         self._drag = self._pressed = None
         event.accept()
 
     def _is_click(self, released: QPointF) -> bool:
         return self._pressed is not None and (released - self._pressed).manhattanLength() < LEAST_DRAG
 
+    def _click(self, position: QPointF) -> None:
+        if self._tools.active.name == "magnifier":
+            self._tools.magnify_more()
+        elif self._tools.active.name == "flag" and self.has_image:
+            self._pens.flag(position)
+
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Qt: a double click; while a tool draws, it is two clicks."""
-        if self._mouse.draws:
+        """Qt: a double click; for many tools it is two clicks."""
+        drawer = self._drawer
+        if drawer is not None and event.button() == Qt.MouseButton.LeftButton:
+            self.show_remark("")
+            drawer.double_click(event.position())
+        elif drawer is not None or self._tools.active.name == "flag":
             self.mousePressEvent(event)
         elif event.button() == Qt.MouseButton.LeftButton:
             self.double_clicked.emit()
         event.accept()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Qt: the wheel steps, with Ctrl it zooms around the cursor."""
-        turns = event.angleDelta().y() / 120
-        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+        """Qt: the wheel steps, with Ctrl it zooms around the cursor, with Shift a brush grows."""
+        delta, modifiers = event.angleDelta(), event.modifiers()
+        turns = delta.y() / 120
+        if modifiers & Qt.KeyboardModifier.ControlModifier:
             self.zoom(ZOOM_STEP**turns, self.image_position(event.position()))
+        elif self._tools.active.name in BRUSHES and modifiers & Qt.KeyboardModifier.ShiftModifier:
+            # Some systems turn the wheel to the side while Shift is held.
+            self._tools.step_brush(round((delta.y() or delta.x()) / 120))
         elif abs(turns) >= 1:
             self.stepped.emit(-1 if turns > 0 else 1)
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Qt: Space, held, hides the overlay; Escape puts the tool away, Delete removes a mark, arrows pan."""
+        """Qt: Space, held, hides the overlay; Escape puts the tool away, Delete removes a mark, arrows move or pan."""
         key = event.key()
         if key == Qt.Key.Key_Space:
             if not event.isAutoRepeat():
                 self.held.emit(True)
-        elif key == Qt.Key.Key_Escape and self._mouse.is_drawing:
+        elif key == Qt.Key.Key_Escape and (self._mouse.is_drawing or self._pens.is_drawing):
             self._mouse.give_up()
+            self._pens.give_up()
         elif key == Qt.Key.Key_Escape and self._tools.active.name != "window":
             self._tools.use("window")
-        elif key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self._cursor is not None:
-            event.setAccepted(self._mouse.delete(self._cursor))
+        elif self._pens.press_key(key, event.modifiers()):
+            event.accept()
+        elif key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self.cursor_position is not None:
+            event.setAccepted(self._mouse.delete(self.cursor_position))
         elif key in ARROWS and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
             across, down = ARROWS[key]
             self.pan(QPointF(-across * PAN_STEP * self.width(), -down * PAN_STEP * self.height()))
@@ -365,14 +218,19 @@ class ImageView(PanZoomView):
             event.ignore()
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        """Qt: the space bar was let go."""
-        if event.key() != Qt.Key.Key_Space:
-            event.ignore()
-        elif not event.isAutoRepeat():
+        """Qt: the space bar was let go, or an arrow key."""
+        if event.isAutoRepeat():
+            return
+        if event.key() == Qt.Key.Key_Space:
             self.held.emit(False)
+        elif event.key() in ARROWS:
+            self._pens.release_key(event.key())
+        else:
+            event.ignore()
 
     def leaveEvent(self, event: QEvent) -> None:
         """Qt: the cursor has left."""
-        self._cursor = None
+        before, self.cursor_position = self.cursor_position, None
+        self._pens.hover(before, None)
         self.left.emit()
         super().leaveEvent(event)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QPainter, QPainterPath
+from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QPainter, QPainterPath, QPen
 
 from softcam_viewer.ui.canvas.contours import mask_path
 from softcam_viewer.ui.canvas.drawing import (
     ACCENT,
+    CHIP,
     CHIP_HEIGHT,
     CHIP_PADDING,
     KNOWN,
@@ -27,6 +28,8 @@ from softcam_viewer.ui.canvas.drawing import (
 if TYPE_CHECKING:
     from softcam_viewer.ui.canvas.image_view import ImageView
 
+MARGIN = 10.0
+"""Of words in the view to its edge."""
 Box = tuple[float, float, float, float]
 """Top, left, bottom and right on the image, in pixels."""
 
@@ -194,3 +197,27 @@ class Hint:
         place = chip_place(QPointF(0, 0), self.text, area, 0)
         place.moveCenter(area.center())
         chip(painter, place, self.text)
+
+
+class Remark:
+    """What there is to say about what was done last."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def paint(self, painter: QPainter, view: ImageView) -> None:
+        """Say it below in the middle, in as many lines as it takes."""
+        if not self.text:
+            return
+        area = QRectF(view.rect()).adjusted(MARGIN, MARGIN, -MARGIN, -MARGIN)
+        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+        room = area.adjusted(CHIP_PADDING, 0, -CHIP_PADDING, 0)
+        words = QFontMetricsF(mark_font()).boundingRect(room, int(flags), self.text)
+        plate = words.adjusted(-CHIP_PADDING - 2, -5, CHIP_PADDING + 2, 5)
+        plate.moveCenter(QPointF(area.center().x(), area.bottom() - plate.height() / 2))
+        painter.setPen(QPen(QColor(255, 255, 255, 40), 1))
+        painter.setBrush(CHIP)
+        painter.drawRoundedRect(plate, 4, 4)
+        painter.setFont(mark_font())
+        painter.setPen(QColor(TEXT))
+        painter.drawText(plate, int(flags), self.text)

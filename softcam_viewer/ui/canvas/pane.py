@@ -29,6 +29,7 @@ WINDOW_DRAG = 300.0
 FRAME = 2
 HALF = 0.5
 """A pixel of the map is shown as left out where more of it is left out than not."""
+KEPT = "This pane keeps another case. Annotate the case in view in another pane."
 TOUCHES = (QEvent.Type.MouseButtonPress, QEvent.Type.FocusIn)
 
 
@@ -77,6 +78,13 @@ class Pane(QWidget):
         self.view.windowed.connect(self._on_windowed)
         self.view.outlined.connect(session.weighing.add_shape)
         self.view.shape_removed.connect(session.weighing.remove_shape)
+        annotating = session.annotating
+        self.view.drawn.connect(annotating.draw)
+        self.view.reshaped.connect(lambda mark, shape: annotating.change(mark, shape=shape))
+        self.view.picked.connect(annotating.select)
+        self.view.flagged.connect(annotating.flag_at)
+        self.view.mark_removed.connect(annotating.remove)
+        annotating.changed.connect(self._show_marks)
         session.annotated.changed.connect(self._show_annotation)
         session.weighing.changed.connect(self._show_weighed)
         session.panes.active_changed.connect(self._show_weighed)
@@ -122,12 +130,23 @@ class Pane(QWidget):
         self._on_window_changed()
         self._show_weighed()
         self._show_annotation()
+        self._show_marks()
 
     def _show_annotation(self, source: Path | None = None) -> None:
         """Show what is known of the image, or of any whose file is given."""
         image = self.state.film.image
         if image is not None and source in (None, image.source):
             self.view.show_annotations(*self._session.annotated.of(image))
+
+    def _show_marks(self) -> None:
+        """Show what people said about the image; a pane that keeps another case shows nothing of it."""
+        annotating = self._session.annotating
+        is_annotated = self.state.film is annotating.film
+        self.view.why_not_marked = "" if is_annotated else KEPT
+        if is_annotated:
+            self.view.show_marks(annotating.annotations, annotating.selected, annotating.verdict, annotating.reviewer)
+        else:
+            self.view.show_marks(())
 
     def _on_window_changed(self) -> None:
         film = self.state.film

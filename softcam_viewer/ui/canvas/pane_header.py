@@ -77,7 +77,7 @@ class PaneHeader(QWidget):
         self._patience.timeout.connect(self._show_line)
         for signal in (pane.chosen, session.panes.methods_changed, session.model_changed, session.compared_changed):
             signal.connect(self.refresh)
-        for signal in (session.panes.layout_changed, session.panes.active_changed, pane.film_changed):
+        for signal in (session.panes.layout_changed, session.panes.active_changed, pane.film_changed, pane.chosen):
             signal.connect(self._show_state)
         pane.explained.connect(self.refresh)
         pane.overlay_changed.connect(self._show_facts)
@@ -216,9 +216,9 @@ class PaneHeader(QWidget):
         self._remark.setVisible(bool(found.text))
 
     def _show_state(self) -> None:
-        """Say what is out of the ordinary: a case of its own, or that it is shown in turn with another pane."""
+        """Say what it stands for and what is out of the ordinary: a case of its own, or that it takes turns."""
         panes, pane = self._session.panes, self._pane
-        parts = []
+        parts = [pane.caption] if pane.caption else []
         if panes.is_blinking and pane is panes.active:
             parts.append(f"◐ Blinking: pane {panes.number_of(pane)}")
         if panes.is_pinned(pane):

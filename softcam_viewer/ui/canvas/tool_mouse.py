@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from itertools import pairwise
-from math import hypot
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF
@@ -14,16 +13,11 @@ from softcam_viewer.model.measure import Measure, Point, Spacing, reading
 from softcam_viewer.model.tools import Tools
 from softcam_viewer.ui.canvas.drawing import HALO, MEASURE, TEXT, chip, chip_place, haloed, polygon_path
 from softcam_viewer.ui.canvas.layers import path_of
+from softcam_viewer.ui.canvas.reach import LEAST_DRAG, OUTLINE_STEP, REACH, distance, distance_to_line, place_on
 
 if TYPE_CHECKING:
     from softcam_viewer.ui.canvas.image_view import ImageView
 
-REACH = 8.0
-"""So near, on the screen, an end or a line is meant."""
-LEAST_DRAG = 4.0
-"""What is shorter on the screen was a click."""
-LASSO_STEP = 2.0
-"""Between two corners of a shape, on the screen."""
 HANDLE = 3.5
 
 
@@ -65,7 +59,7 @@ class ToolMouse:
 
     def press(self, position: QPointF) -> None:
         """Begin, or end an angle's second arm."""
-        point, name = self._point(position), self._tools.active.name
+        point, name = place_on(self._view, position), self._tools.active.name
         self._pressed = position
         if name == "lasso":
             self._lasso = [point]
@@ -78,10 +72,10 @@ class ToolMouse:
 
     def move(self, position: QPointF, *, pressed: bool) -> None:
         """Follow the cursor."""
-        point = self._point(position)
+        point = place_on(self._view, position)
         if self._lasso and pressed:
             last = self._view.widget_position(*self._lasso[-1])
-            if _distance(last, position) >= LASSO_STEP:
+            if distance(last, position) >= OUTLINE_STEP:
                 self._lasso.append(point)
         elif self._moving is not None and pressed:
             index, end = self._moving
@@ -91,6 +85,10 @@ class ToolMouse:
         else:
             return
         self._view.viewport().update()
+
+    def double_click(self, position: QPointF) -> None:
+        """Take it as two clicks."""
+        self.press(position)
 
     def release(self, position: QPointF) -> None:
         """End what a drag draws."""
@@ -102,7 +100,7 @@ class ToolMouse:
         self._moving = None
         draft = self._draft
         if draft is not None and len(draft.points) == 2:
-            if _distance(self._pressed, position) < LEAST_DRAG:
+            if distance(self._pressed, position) < LEAST_DRAG:
                 self._draft = None
             elif draft.kind == "ruler":
                 self._keep(draft)
@@ -133,22 +131,17 @@ class ToolMouse:
     def _measures(self) -> tuple[Measure, ...]:
         return self._tools.measures_of(self.image)
 
-    def _point(self, position: QPointF) -> Point:
-        """Place on the image, held within it."""
-        at, (height, width) = self._view.image_position(position), self._view.image_size
-        return min(max(at.y(), 0.0), float(height)), min(max(at.x(), 0.0), float(width))
-
     def _end_at(self, position: QPointF) -> tuple[int, int] | None:
         for index in reversed(range(len(self._measures))):
             for end, point in enumerate(self._measures[index].points):
-                if _distance(self._view.widget_position(*point), position) <= REACH:
+                if distance(self._view.widget_position(*point), position) <= REACH:
                     return index, end
         return None
 
     def _measure_at(self, position: QPointF) -> int | None:
         for index in reversed(range(len(self._measures))):
             places = [self._view.widget_position(*point) for point in self._measures[index].points]
-            if any(_to_line(position, a, b) <= REACH for a, b in pairwise(places)):
+            if any(distance_to_line(position, a, b) <= REACH for a, b in pairwise(places)):
                 return index
         return None
 
@@ -180,21 +173,9 @@ class ToolMouse:
             chip(painter, chip_place(places[1], text, area, 8), text, MEASURE)
 
 
-def _distance(a: QPointF, b: QPointF) -> float:
-    return hypot(a.x() - b.x(), a.y() - b.y())
-
-
-def _to_line(position: QPointF, begin: QPointF, end: QPointF) -> float:
-    """Distance of a position to the line between two points."""
-    along = end - begin
-    square = QPointF.dotProduct(along, along)
-    share = QPointF.dotProduct(position - begin, along) / square if square else 0.0
-    return _distance(position, begin + along * min(max(share, 0.0), 1.0))
-
-
 def _tick(at: QPointF, towards: QPointF) -> QPainterPath:
     """A short line across the end of a ruler."""
-    path, length = QPainterPath(), _distance(at, towards)
+    path, length = QPainterPath(), distance(at, towards)
     if length > 0:
         across = QPointF(at.y() - towards.y(), towards.x() - at.x()) * (6.0 / length)
         path.moveTo(at - across)

@@ -6,12 +6,13 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPainterPath, QPen, QPolygonF
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from softcam_viewer.model.cases import AnyIndex, Case, CaseList, Status
+from softcam_viewer.model.cases import AnyIndex, Case, CaseList, Status, flags_text
 from softcam_viewer.model.grouping import Heading
 from softcam_viewer.model.worklist import Worklist
 from softcam_viewer.ui.canvas.film import to_image
 from softcam_viewer.ui.panels.prediction import percent
 from softcam_viewer.ui.theme import Theme, current_theme
+from softcam_viewer.ui.verdict_marks import draw_verdict
 
 THUMBNAIL = 50
 LINE = 17
@@ -24,6 +25,8 @@ STATUS_TEXTS: dict[Status, str] = {
     "open": "Not reviewed",
 }
 """What stands beside the mark of a status."""
+SHORT_WRONG = "≠ label"
+"""The same where flags stand beside it."""
 
 
 class CaseDelegate(QStyledItemDelegate):
@@ -89,6 +92,21 @@ class CaseDelegate(QStyledItemDelegate):
             is_strong=not heading.level,
         )
 
+    @staticmethod
+    def _draw_status(painter: QPainter, font: QFont, line: QRectF, case: Case, text: str, color: str) -> None:
+        """The mark of the status, and of flags: they stand in the place of "not reviewed", and beside all else."""
+        theme, flags = current_theme(), _flags(case) if case.flags else ""
+        if not flags or case.status != "open":
+            if flags and case.status == "wrong":
+                text = SHORT_WRONG
+            draw_mark(painter, QPointF(line.left() + 4, line.center().y()), case.status, color)
+            _draw_text(painter, font, line.adjusted(14, 0, 0, 0), text, color)
+            painter.setFont(_font(font, 12))
+            line = line.adjusted(14 + painter.fontMetrics().horizontalAdvance(text) + 10, 0, 0, 0)
+        if flags:
+            draw_verdict(painter, QPointF(line.left() + 4, line.center().y()), "wrong", theme.warning)
+            _draw_text(painter, font, line.adjusted(14, 0, 0, 0), flags, theme.warning)
+
     def _draw_case(self, painter: QPainter, area: QRectF, option: QStyleOptionViewItem, case: Case) -> None:
         theme, is_chosen = current_theme(), bool(option.state & QStyle.StateFlag.State_Selected)
         picture = QRectF(area.left() + 10, area.center().y() - THUMBNAIL / 2, THUMBNAIL, THUMBNAIL)
@@ -117,10 +135,14 @@ class CaseDelegate(QStyledItemDelegate):
         text, color = STATUS_TEXTS[status], status_color(status, theme)
         if status == "error" and not case.error:
             text = "Cannot be explained"
-        draw_mark(painter, QPointF(line.left() + 4, line.center().y()), status, color)
-        _draw_text(painter, option.font, line.adjusted(14, 0, 0, 0), text, color)
+        self._draw_status(painter, option.font, line, case, text, color)
         line.translate(0, LINE)
         _draw_text(painter, option.font, line, " · ".join(filter(None, facts)), theme.muted)
+
+
+def _flags(case: Case) -> str:
+    """What stands beside the mark of a case that something was said of, as long as its status has room for it."""
+    return flags_text(case.flags) if case.status in ("open", "reviewed", "wrong") else str(case.flags)
 
 
 def status_color(status: Status, theme: Theme) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QEnterEvent, QFont, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QEnterEvent, QFocusEvent, QFont, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSizePolicy, QWidget
 
 from softcam_viewer.model.ledger_lines import Line
@@ -23,13 +23,16 @@ class LedgerRow(QWidget):
     hovered = Signal(object)  # the line, or None
     clicked = Signal(object)
     ticked = Signal(object, bool)
+    focused = Signal(object)  # the keyboard has come to it
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._line: Line | None = None
         self._number, self._largest, self._is_hovered = "", 1.0, False
+        self._is_chosen = False
         self.box = QCheckBox(self)
         self.box.toggled.connect(self._on_ticked)
+        self.box.installEventFilter(self)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -62,6 +65,12 @@ class LedgerRow(QWidget):
         self.setCursor(Qt.CursorShape.PointingHandCursor if line.box else Qt.CursorShape.ArrowCursor)
         self.update()
 
+    def set_chosen(self, chosen: bool) -> None:
+        """Show whether it is the one that verdicts are about."""
+        if chosen != self._is_chosen:
+            self._is_chosen = chosen
+            self.update()
+
     def _on_ticked(self, is_counted: bool) -> None:
         if self._line is not None:
             self.ticked.emit(self._line, is_counted)
@@ -71,6 +80,13 @@ class LedgerRow(QWidget):
     def sizeHint(self) -> QSize:
         """Qt: one line."""
         return QSize(200, ROW_HEIGHT)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Qt: the keyboard has come to its tick box."""
+        by_keys = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        if isinstance(event, QFocusEvent) and event.gotFocus() and event.reason() in by_keys:
+            self.focused.emit(self._line)
+        return False
 
     def enterEvent(self, event: QEnterEvent) -> None:
         """Qt: the mouse is over it."""
@@ -102,10 +118,14 @@ class LedgerRow(QWidget):
             return
         painter, theme = QPainter(self), current_theme()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if self._is_hovered and line.box:
+        if (self._is_hovered or self._is_chosen) and line.box:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(theme.raised))
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(-4, 0, 4, 0), 4, 4)
+        if self._is_chosen:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(theme.accent))
+            painter.drawRoundedRect(QRectF(0, 6, 3, self.height() - 12), 1.5, 1.5)
         if line.kind == "sum":
             painter.setPen(QPen(QColor(theme.line), 1))
             painter.drawLine(0, 0, self.width(), 0)

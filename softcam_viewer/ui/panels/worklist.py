@@ -261,7 +261,7 @@ class WorklistPanel(QWidget):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         title = "Mark as not reviewed" if case.reviewed else "Mark as reviewed"
         menu.addAction(title).triggered.connect(
-            lambda: self._session.cases.set_reviewed([case.path], on=not case.reviewed)
+            lambda: self._session.annotating.set_reviewed(row, on=not case.reviewed)
         )
         menu.popup(self.list.viewport().mapToGlobal(at))
 

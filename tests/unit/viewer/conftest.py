@@ -1,5 +1,6 @@
 """A session whose background work is done when the test says so, on images and models that are made up."""
 
+import hashlib
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+from softcam_core.annotations import identity
 from softcam_core.errors import BorderError, ImageReadError, SettingsError
 from softcam_core.explainers.base import About
 from softcam_core.explainers.explanation import Explanation
@@ -84,6 +86,10 @@ def film(path: Path, frame: int) -> backend.OpenedImage:
     return backend.OpenedImage(image, (path, frame))
 
 
+def key_of(path: Path, uid: str = "") -> str:
+    return f"file-{hashlib.sha256(path.name.encode()).hexdigest()[:40]}"
+
+
 def model_of(path: Path, refusals: dict[str, str] | None = None) -> LoadedModel:
     network = Network(tuple(path.stem.split("-")))
     field = ReceptiveField((4, 4), (30, 30), (2, 2))
@@ -139,6 +145,7 @@ def lanes() -> Lanes:
 @pytest.fixture
 def session_of_tests(monkeypatch, lanes, qapp) -> Iterator[Session]:
     monkeypatch.setattr(backend, "find_paths", lambda paths: paths)
+    monkeypatch.setattr(identity, "case_key", key_of)
     monkeypatch.setattr(backend, "read", film)
     monkeypatch.setattr(backend, "key_of", lambda path, frame: backend.read(path, frame).key)
     monkeypatch.setattr(backend, "read_headers", lambda paths: dict.fromkeys(paths, ImageHeader()))
@@ -150,6 +157,7 @@ def session_of_tests(monkeypatch, lanes, qapp) -> Iterator[Session]:
     made = Session(lanes, device="cpu")
     yield made
     made.stop()
+    made.annotating.book.close()
     made.deleteLater()
 
 
@@ -273,13 +281,19 @@ def disk(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make_bench(session_of_tests, disk: Path) -> Callable[[], Bench]:
+def make_bench(session_of_tests, disk: Path) -> Iterator[Callable[[], Bench]]:
     """Makes benches; each begins anew, on the same files."""
+
+    made = []
 
     def make() -> Bench:
         lanes = Lanes(*(HandLane() for _ in Lanes._fields))
         bench = Bench(Session(lanes, device="cpu"), lanes, HandLane(), disk)
+        made.append(bench)
         bench.settle()
         return bench
 
-    return make
+    yield make
+    for bench in made:
+        bench.session.stop()
+        bench.session.annotating.book.close()

@@ -2,8 +2,9 @@
 
 import pytest
 
+from softcam_viewer.commands import TOOL_KEYS
 from softcam_viewer.model.measure import Measure
-from softcam_viewer.model.tools import MAGNIFICATIONS, TOOLS, Tools
+from softcam_viewer.model.tools import BRUSH_RADII, MAGNIFICATIONS, TOOLS, Tools
 
 RULER = Measure("ruler", ((0, 0), (3, 4)))
 ANGLE = Measure("angle", ((0, 0), (3, 4), (9, 9)))
@@ -65,3 +66,31 @@ def test_measures_are_put_back_in_place_of_all_there_were(qtbot):
     assert told == [{"a": (RULER,)}]
     tools.add("a", ANGLE)
     assert measured == {"a": (RULER,)}
+
+
+def test_every_tool_has_a_key():
+    assert set(TOOL_KEYS) == set(TOOLS)
+
+
+def test_a_tool_that_annotates_shows_what_is_annotated(qtbot):
+    tools, told = Tools(), []
+    tools.show_marks(on=False)
+    tools.shown_changed.connect(lambda: told.append(tools.shows_marks))
+    tools.use("ruler")
+    assert not tools.shows_marks
+    tools.use("brush")
+    tools.use("edit")
+    assert told == [True]
+
+
+def test_the_brush_grows_and_shrinks_within_limits_and_tells_of_each_change(qtbot):
+    tools, told = Tools(), []
+    tools.brush_changed.connect(lambda: told.append(tools.brush_radius))
+    tools.set_brush_radius(2)
+    tools.step_brush(1)
+    tools.step_brush(-2)
+    tools.step_brush(-9)
+    tools.step_brush(-1)
+    tools.set_brush_radius(5000)
+    tools.step_brush(3)
+    assert told == [2, 3, 2, BRUSH_RADII[0], BRUSH_RADII[1]]
