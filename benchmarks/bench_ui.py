@@ -27,6 +27,7 @@ from softcam_core.data.phantoms import make_phantom
 from softcam_core.imaging.image import Window
 from softcam_core.resources import resource
 from softcam_viewer.app import Viewer, log_qt_message
+from softcam_viewer.model.user_folders import UserFolders
 
 SIDE = 2048
 CHANGES = 100
@@ -68,32 +69,33 @@ class PaintCounter(QObject):
 
 
 class Panes:
-    """Four panes with four maps over films of 2048 x 2048 pixels."""
+    """Four panes with four maps over films of 2048 x 2048 pixels, which are put into a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, user: UserFolders | None = None) -> None:
         for number in range(FILMS):
             # The phantom with fine noise of its own at this size, so that the maps of pixels have something to follow.
             film = cv2.resize(make_phantom(7 + number, 512).pixels, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
             cv2.imwrite(str(folder / f"film_{number}.png"), film)
         app = QApplication.instance() or QApplication([])
         assert isinstance(app, QApplication)
-        self.app, self.viewer = app, Viewer(app, device="cpu")
+        self.app, self.viewer = app, Viewer(app, device="cpu", folders=user)
         self.viewer.window.resize(1440, 900)
         self.viewer.window.show()
         self.viewer.session.open_model(resource("demo/model.safetensors"))
         self.viewer.session.open_paths([folder])
-        self._wait()
+        self.wait()
         panes = self.viewer.session.panes
         panes.set_layout("2x2")
         for pane, method in zip(panes.shown, METHODS, strict=True):
             pane.set_method(method)
-        self._wait()
+        self.wait()
         assert self.viewer.session.film.image.size == (SIDE, SIDE)
         assert [pane.overlay_map is not None for pane in panes.shown] == [True] * 4
         self.views = [pane.view for pane in self.viewer.window.grid.panes]
         self.counters = [PaintCounter(view.viewport()) for view in self.views]
 
-    def _wait(self) -> None:
+    def wait(self) -> None:
+        """Until nothing is read, computed or saved any more."""
         quiet = 0
         while quiet < QUIET_TURNS:
             self.app.processEvents()
@@ -101,10 +103,11 @@ class Panes:
             time.sleep(TURN_S)
 
     def measure(self, change: Callable[[float], None]) -> list[float]:
-        """Milliseconds from each change to the end of the repaint of all panes, panels included."""
-        return [self._time(partial(change, number / CHANGES)) for number in range(CHANGES)]
+        """As `measure_one`, of each change."""
+        return [self.measure_one(partial(change, number / CHANGES)) for number in range(CHANGES)]
 
-    def _time(self, change: Callable[[], None]) -> float:
+    def measure_one(self, change: Callable[[], None]) -> float:
+        """Milliseconds from a change to the end of the repaint of all panes, panels included."""
         before, start = [counter.paints for counter in self.counters], time.perf_counter()
         change()
         while any(counter.paints == paints for counter, paints in zip(self.counters, before, strict=True)):
@@ -117,8 +120,8 @@ class Panes:
         for pane, method in zip(shown, QUICK_METHODS, strict=True):
             pane.set_method(method)
         for number in range(STEPS):
-            self._wait()
-            times.append(self._time(partial(self._step, -1 if number // (FILMS - 1) % 2 else 1)))
+            self.wait()
+            times.append(self.measure_one(partial(self._step, -1 if number // (FILMS - 1) % 2 else 1)))
         return times
 
     def _step(self, by: int) -> None:
@@ -153,7 +156,7 @@ class Panes:
             view.fit()
             if scale:
                 view.zoom(scale / view.scale_factor)
-            self._wait()
+            self.wait()
             measured |= {
                 f"threshold{name}": self.measure(lambda share: self.set_overlays(threshold=0.05 + 0.8 * share)),
                 f"opacity{name}": self.measure(

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 _DESCRIPTION = """
 Write for each image NAME_overlay.png (the evidence over the image, with a colour bar) and NAME_evidence.npz (the
 evidence as numbers), and for all of them scores.csv. Other methods write NAME_METHOD_overlay.png and NAME_METHOD.npz
-beside them; they explain the model's black-box twin, or a black box of its own. --format chooses other files. An image
-that cannot be read is reported and left out; the exit code is then 2.
+beside them; they explain the model's black-box twin, or a black box of its own. --before writes what has changed since
+an earlier model. --format chooses other files. An image that cannot be read is reported and left out; the exit code is
+then 2.
 """
 _COSTS = {
     "forward": "one forward pass",
@@ -57,6 +58,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--methods", action=_ListMethods, nargs=0, help="list the methods and their options, and exit")
     parser.add_argument(
         "--black-box", type=Path, metavar="FILE", help="what other methods explain (default: the model's twin)"
+    )
+    parser.add_argument(
+        "--before",
+        type=Path,
+        metavar="FILE",
+        help="model that this one was trained on from: write what has changed in the evidence too, NAME_change_...",
     )
     parser.add_argument(
         "--format",
@@ -93,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
     explainers = [parse_method(method) for method in args.method or ()]
     model = load_model(args.model, choose_device(args.device))
     explained = _explained(model, explainers, args.black_box)
+    before = None if args.before is None else load_model(args.before, model.device)
     _check_classes(model.card, args.target, args.against)
     paths, failures = _find(args.images)
     _make_folder(args.out)
@@ -102,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     rows = []
     for path, name in zip(paths, names, strict=True):
         try:
-            explanation = _explain(model, explained, path, name, output, args)
+            explanation = _explain(model, before, explained, path, name, output, args)
         except BorderError as error:
             print(f"softcam: error: {error}", file=sys.stderr)
             failures += 1
@@ -151,13 +159,15 @@ def _explained(
 
 def _explain(
     model: SoftCAM,
+    before: SoftCAM | None,
     explained: Sequence[tuple[Classifier, Explainer]],
     path: Path,
     name: str,
     output: CaseFiles,
     args: argparse.Namespace,
 ) -> Explanation:
-    """Explain an image with the model's evidence, which is given back, and with all other methods."""
+    """Explain an image with the model's evidence, which is given back, its change, and all other methods."""
+    from softcam_core.explainers.change import change_between
     from softcam_core.explainers.methods import explain
     from softcam_core.imaging.readers import read_image
 
@@ -167,6 +177,9 @@ def _explain(
     source = output.source(image, name)
     if lack := output.write(image, evidence, view, source, name):
         print(f"softcam: warning: {lack}", file=sys.stderr)
+    if before is not None:
+        change = change_between(explain(before, image), evidence)
+        output.write(image, change, view, source, f"{name}_change")
     for network, explainer in explained:
         explanation = explain(network, image, explainer, [evidence.target(*view)])
         # A threshold is in logits; maps without units keep their own.
