@@ -5,7 +5,7 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --basetemp=build/pytest -n auto --ma
 # Caches and settings of the programs stay in the checkout.
 BOX := XDG_CACHE_HOME=$(CURDIR)/build/cache XDG_CONFIG_HOME=$(CURDIR)/build/config XDG_DATA_HOME=$(CURDIR)/build/data
 
-.PHONY: help setup setup-dev demo test test-slow lint types check screenshots demo-model demo-cases study-demo study-nih study-elastic study-explanations study-shortcut study-border bench-ui bench-deletion bench-score-cam bench-methods bench-annotations clean
+.PHONY: help setup setup-dev demo test test-slow lint types check screenshots demo-model demo-cases study-demo study-nih study-elastic study-explanations study-shortcut study-border bench-ui bench-ui-training bench-deletion bench-score-cam bench-methods bench-annotations clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -74,6 +74,9 @@ study-border: setup ## the same with the border of real radiographs (needs test 
 
 bench-ui: setup ## measure the window's speed
 	$(BOX) QT_QPA_PLATFORM=offscreen $(PY) benchmarks/bench_ui.py
+
+bench-ui-training: setup ## measure the window's speed while a job trains
+	$(BOX) QT_QPA_PLATFORM=offscreen $(PY) benchmarks/bench_ui_training.py
 
 bench-deletion: setup-dev ## measure deletion over 100 phantoms, beside Quantus' pixel flipping
 	$(BOX) $(PY) benchmarks/bench_deletion.py

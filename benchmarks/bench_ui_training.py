@@ -24,6 +24,7 @@ from softcam_core.annotations.annotation import VERDICTS
 from softcam_core.annotations.shapes import Bitmap, Ellipse, Polygon, Rectangle, Shape
 from softcam_core.data.phantom_files import write_phantoms
 from softcam_viewer.app import log_qt_message
+from softcam_viewer.model.job import Job
 from softcam_viewer.model.training_jobs import TrainingJobs
 from softcam_viewer.model.user_folders import UserFolders
 
@@ -63,10 +64,13 @@ class Training:
         return self._jobs.progress(self.id).step
 
     @property
+    def job(self) -> Job:
+        return next(job for job in self._jobs.jobs if job.id == self.id)
+
+    @property
     def cpu_seconds(self) -> float:
         """Processor time of its process so far; 0 where the system does not tell."""
-        job = next(job for job in self._jobs.jobs if job.id == self.id)
-        status = Path(f"/proc/{job.pid}/stat")
+        status = Path(f"/proc/{self.job.pid}/stat")
         if not status.is_file():
             return 0.0
         # Behind the program's name, which may hold anything.
@@ -75,8 +79,13 @@ class Training:
 
     def check(self) -> None:
         """Whether it is still at it."""
-        (job,) = (job for job in self._jobs.jobs if job.id == self.id)
-        assert job.state in ("queued", "running"), f"{job.state}: {job.message}"
+        assert self.job.state in ("queued", "running"), f"{self.job.state}: {self.job.message}"
+
+    def end(self) -> None:
+        """Cancel it, or the window would ask what becomes of it."""
+        self._jobs.cancel(self.id)
+        while not self.job.is_over:
+            self._turn()
 
 
 def shapes() -> list[Shape]:
@@ -150,6 +159,7 @@ def main() -> int:
         training.check()
         seconds = time.perf_counter() - start
         steps, cores = training.step - step, (training.cpu_seconds - cpu) / seconds
+        training.end()
         panes.close()
     assert steps, "the job did not train meanwhile"
     rows = {

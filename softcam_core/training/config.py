@@ -14,6 +14,7 @@ from softcam_core.models.card import ArchitectureOptions
 from softcam_core.models.families import family_of
 from softcam_core.training.losses import L2Form
 from softcam_core.training.metrics import METRICS
+from softcam_core.training.parts import Part
 
 NotNegative = Annotated[float, Field(ge=0)]
 
@@ -200,7 +201,7 @@ class OptimisationConfig(Section):
         the training images are best classified by a model that uses it.
     """
 
-    part: Literal["all", "last", "head"] = "all"
+    part: Part = "all"
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=16, ge=1)
     accumulate: int = Field(default=1, ge=1)

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from softcam_core.data.source import DataSource
+from softcam_core.models.card import ModelCard
+from softcam_core.models.checkpoint import read_card
 from softcam_core.training.config_files import Settings, merged
-
-Part = Literal["all", "last", "head"]
-
-PARTS: dict[Part, str] = {
-    "all": "The whole network",
-    "last": "The last stage and the evidence layer",
-    "head": "The evidence layer alone",
-}
-"""What can be trained, and what people call it."""
+from softcam_core.training.parts import Part
 
 
 class FineTuning(BaseModel):
@@ -41,8 +35,9 @@ class FineTuning(BaseModel):
     epochs : int
     lr : float
     batch_size : int
-    l1, l2 : float
-        Elastic net on top.
+    l1, l2 : float or None
+        Elastic net on top; by default as the start was trained. It rises over the first half of the epochs: penalised
+        at once, a network that loses its evidence finds that none is cheapest.
     device : str
     name : str
         Of the new model.
@@ -61,15 +56,25 @@ class FineTuning(BaseModel):
     epochs: int = Field(default=6, ge=1)
     lr: float = Field(default=3e-4, gt=0)
     batch_size: int = Field(default=16, ge=1)
-    l1: float = Field(default=0.0, ge=0)
-    l2: float = Field(default=0.0, ge=0)
+    l1: float | None = Field(default=None, ge=0)
+    l2: float | None = Field(default=None, ge=0)
     device: str = "auto"
     name: str = ""
     seed: int = 0
 
 
 def fine_tuning_settings(choices: FineTuning) -> Settings:
-    """Settings for `softcam_core.training.config_files.make_config`; paths are made absolute."""
+    """Settings for `softcam_core.training.config_files.make_config`; paths are made absolute.
+
+    Raises
+    ------
+    CheckpointError
+        When the start cannot be read.
+    """
+    loss = _elastic_net_of(read_card(choices.start))
+    loss |= {name: value for name in ("l1", "l2") if (value := getattr(choices, name)) is not None}
+    if any(loss.values()):
+        loss["penalty_warmup"] = choices.epochs // 2
     feedback: dict[str, Any] = {}
     if choices.store is not None:
         feedback = {
@@ -88,7 +93,7 @@ def fine_tuning_settings(choices: FineTuning) -> Settings:
                 "seed": choices.seed,
                 "data": data,
                 "model": {"start": choices.start.resolve(), "name": choices.name},
-                "loss": {"l1": choices.l1, "l2": choices.l2},
+                "loss": loss,
                 "training": {
                     "part": choices.part,
                     "epochs": choices.epochs,
@@ -101,3 +106,11 @@ def fine_tuning_settings(choices: FineTuning) -> Settings:
             {"feedback": feedback} if feedback else {},
         ]
     )
+
+
+def _elastic_net_of(card: ModelCard) -> dict[str, float]:
+    """What a model was trained with, as far as its card tells."""
+    settings = card.provenance.get("settings")
+    trained = settings.get("loss") if isinstance(settings, dict) else None
+    found = {name: trained.get(name) for name in ("l1", "l2")} if isinstance(trained, dict) else {}
+    return {name: float(value) for name, value in found.items() if isinstance(value, int | float) and value >= 0}

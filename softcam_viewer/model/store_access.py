@@ -108,13 +108,13 @@ class StoreAccess:
     # Writing
 
     def write(self) -> Written:
-        """Write what is queued, each edit by itself and in its order, as far as it can be."""
+        """Write what is queued by now, each edit by itself and in its order, as far as it can be."""
         done: list[Entry] = []
         refused: list[tuple[Entry, str]] = []
         try:
             store = self._to_write()
             nobody_else = store.version == self._seen
-            while self._queue:
+            for _ in range(len(self._queue)):  # what comes meanwhile is for the next time: these can be told of
                 entry = self._queue[0]
                 self._register(store, entry.records)
                 try:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from softcam_core.training.parts import Part
 from softcam_viewer.model.labels import is_table, source_of, tables_of
 
 if TYPE_CHECKING:
@@ -19,20 +20,12 @@ Split = str
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
-PARTS: dict[str, str] = {
-    "all": "The whole network",
-    "last": "The last stage and the evidence layer",
-    "head": "The evidence layer alone",
-}
-"""As `softcam_core.training.fine_tuning.PARTS`, whose module takes seconds to import."""
-
-
 @dataclass(frozen=True, slots=True)
 class Choices:
     """What a person chooses; see `softcam_core.training.fine_tuning.FineTuning`."""
 
     name: str = ""
-    part: str = "all"
+    part: Part = "all"
     strength: float = 1.0
     epochs: int = 6
     device: str = "auto"

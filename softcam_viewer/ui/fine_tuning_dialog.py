@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from softcam_core.notice import NOTICE
+from softcam_core.training.parts import PARTS
 from softcam_viewer.model.fine_tuning import LONGEST_NAME, STRENGTHS, FineTuningPlan
 from softcam_viewer.model.fine_tuning_words import (
     data_text,
@@ -32,7 +33,6 @@ from softcam_viewer.model.fine_tuning_words import (
     strength_text,
     time_text,
 )
-from softcam_viewer.model.survey import PARTS
 from softcam_viewer.ui.elided_label import ElidedLabel
 from softcam_viewer.ui.settings_page import SettingsPage
 

@@ -4,6 +4,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -18,11 +19,13 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
+FAILED = ROOT / "build" / "shots" / "e2e_failed.png"
+"""What is on the screen when something that is waited for has not come."""
 SCREEN = (1600, 1000)
 """Larger than the window."""
 BESIDE = (5, 5)
 """On the screen; windows that have been moved are not there."""
-PATIENCE = 60
+PATIENCE = 15
 """Seconds after which nothing will come any more, also on a machine that does other things."""
 
 Pixels = np.ndarray
@@ -57,6 +60,11 @@ class Screen:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "QT_", "WAYLAND_"))}
         home = {"HOME": str(self._home), "XDG_RUNTIME_DIR": str(self._home)}
         return {**kept, **home, "DISPLAY": self._display, "QT_QPA_PLATFORM": "xcb"}
+
+    @property
+    def remembered(self) -> Path:
+        """Where the viewer keeps annotations, jobs and sessions of this user."""
+        return self._home / ".local" / "share" / "softcam-viewer"
 
     def new_log(self) -> Path:
         """A file for what a program complains of."""
@@ -192,7 +200,8 @@ class RunningViewer:
             if ready(parts := self.look()):
                 return parts
             time.sleep(0.05)
-        raise AssertionError(f"not seen: {what}")
+        self.screen.save(FAILED)
+        raise AssertionError(f"not seen: {what}; see {FAILED.name}")
 
     def parts(self, **wanted: object) -> list[Part]:
         """What can be seen now and is as wanted, in the order in which one reads."""
@@ -230,10 +239,20 @@ class RunningViewer:
             self.part(is_checked=on, **wanted)
 
     def drag(self, part: Part, *, to_left: float) -> None:
-        """Drag something sideways, as a hand does: by and by."""
-        left, top = part.middle
-        steps = [("mousemove", round(left + (to_left - left) * step / 5), top, "sleep", 0.02) for step in range(1, 6)]
-        self.screen.do("mousemove", left, top, "mousedown", 1, *chain.from_iterable(steps), "mouseup", 1)
+        """Drag something sideways."""
+        self.drag_between(part.middle, (to_left, part.middle[1]))
+
+    def drag_between(self, begin: tuple[float, float], end: tuple[float, float]) -> None:
+        """Drag from a place on the screen to another one, as a hand does: by and by."""
+        ways = [[a + (b - a) * step / 5 for a, b in zip(begin, end, strict=True)] for step in range(6)]
+        steps = [("mousemove", round(left), round(top), "sleep", 0.02) for left, top in ways[1:]]
+        self.screen.do("mousemove", *map(round, ways[0]), "mousedown", 1, *chain.from_iterable(steps), "mouseup", 1)
+
+    def choose(self, *titles: str) -> None:
+        """Choose a command from the menus."""
+        kinds = ("QMenuBar part", *["QMenu part"] * (len(titles) - 1))
+        for kind, title in zip(kinds, titles, strict=True):
+            self.click(kind=kind, text=title)
 
     def type_line(self, text: object) -> None:
         """Write a line in place of what is there."""
@@ -273,6 +292,21 @@ def _matching(parts: Sequence[Part], wanted: Mapping[str, object]) -> list[Part]
     return sorted(found, key=lambda part: (part.area[1], part.area[0]))
 
 
+def training_process(job: Path) -> int | None:
+    """The process that trains a job, whose folder is in its command; None where there is none."""
+    pid = json.loads((job / "job.json").read_text("utf-8"))["pid"]
+    try:
+        return pid if str(job) in Path(f"/proc/{pid}/cmdline").read_text("utf-8") else None
+    except OSError:
+        return None
+
+
+@pytest.fixture(scope="session")
+def is_training() -> Callable[[Path], bool]:
+    """Tells whether the process of a job is at work, by its folder."""
+    return lambda job: training_process(job) is not None
+
+
 @pytest.fixture(scope="session")
 def is_colored() -> Callable[[Pixels], np.ndarray]:
     """Tells coloured pixels from grey ones."""
@@ -300,4 +334,7 @@ def start(screen: Screen) -> Iterator[Callable[..., RunningViewer]]:
     yield run
     for viewer in started:
         viewer.close()
+    for file in screen.remembered.glob("jobs/*/job.json"):
+        if (process := training_process(file.parent)) is not None:
+            os.kill(process, signal.SIGKILL)
     assert [text for viewer in started if "Traceback" in (text := viewer.complaints)] == []

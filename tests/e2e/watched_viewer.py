@@ -16,9 +16,12 @@ from PySide6.QtWidgets import (
     QComboBox,
     QLabel,
     QLineEdit,
+    QMenu,
+    QMenuBar,
     QSlider,
     QStyle,
     QStyleOptionSlider,
+    QTableView,
     QWidget,
 )
 
@@ -38,12 +41,16 @@ def area_of(widget: QWidget, part: QRect) -> tuple[int, int, int, int]:
 
 
 def parts_of(widget: QWidget) -> list[tuple[str, QRect]]:
-    """Rows of a list, handle of a slider: what has a place of its own and is no widget."""
+    """Rows of a list, cells of a table, lines of a menu, handle of a slider: what has a place and is no widget."""
     if isinstance(widget, QAbstractItemView) and (model := widget.model()) is not None:
+        root = widget.rootIndex()
+        columns = model.columnCount(root) if isinstance(widget, QTableView) else 1
         indices = [
-            model.index(row, 0, widget.rootIndex()) for row in range(min(model.rowCount(widget.rootIndex()), 99))
+            model.index(row, column, root) for row in range(min(model.rowCount(root), 99)) for column in range(columns)
         ]
         return [(str(index.data() or ""), widget.visualRect(index)) for index in indices]
+    if isinstance(widget, (QMenu, QMenuBar)):
+        return [(action.text(), widget.actionGeometry(action)) for action in widget.actions()]
     if isinstance(widget, QSlider):
         option = QStyleOptionSlider()
         widget.initStyleOption(option)

@@ -23,7 +23,7 @@ def make_model(path: Path, seed: int, classes: tuple[str, ...] = ("plain", "spot
     return path
 
 
-def test_the_ledger_of_the_change_adds_up_to_the_change_of_the_log_odds(accepted, picture: Path, tmp_path: Path) -> None:
+def test_the_ledger_of_the_change_adds_up_to_its_log_odds(accepted, picture: Path, tmp_path: Path) -> None:
     before, after = (make_model(tmp_path / f"{name}.safetensors", seed) for seed, name in enumerate(("old", "new")))
     out = tmp_path / "out"
     accepted("explain", picture, "--model", after, "--before", before, "--out", out, "--format", "ledger")

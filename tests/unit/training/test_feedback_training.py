@@ -176,3 +176,17 @@ def test_how_long_a_run_takes_is_estimated_from_its_steps(choices: Callable[...,
     assert short.images == {"train": 48, "val": 12, "test": 16}
     assert short.device == "cpu"
     assert 0 < short.seconds < long.seconds
+
+
+def test_the_elastic_net_goes_on_as_the_start_was_trained(tagged: Path, start: Path, tmp_path: Path) -> None:
+    sparse = train(
+        settings(tagged, loss={"l1": 2e-5, "penalty_warmup": 1}, training={"epochs": 2}), tmp_path / "sparse"
+    ).checkpoint
+    fields = {"data": {"path": tagged}, "epochs": 5}
+    as_before, other, dense = (
+        make_config(fine_tuning_settings(FineTuning.model_validate({**fields, **more}))).loss
+        for more in ({"start": sparse}, {"start": sparse, "l1": 1e-6, "l2": 1e-3}, {"start": start})
+    )
+    assert (as_before.l1, as_before.l2, as_before.penalty_warmup) == (2e-5, 0, 2)
+    assert (other.l1, other.l2) == (1e-6, 1e-3)
+    assert not dense.is_penalised

@@ -14,11 +14,10 @@ from softcam_core.annotations.shapes import Rectangle
 from softcam_core.annotations.store import AnnotationStore
 from softcam_core.errors import SettingsError
 from softcam_core.models.card import ModelCard
-from softcam_core.training.fine_tuning import PARTS as CORE_PARTS
 from softcam_viewer.model import survey as looking
 from softcam_viewer.model.fine_tuning import STRENGTHS, FineTuningPlan, next_name
 from softcam_viewer.model.fine_tuning_words import data_text, flags_text, intent_text, strength_text, time_text
-from softcam_viewer.model.survey import PARTS, Choices, Survey, find_data, survey
+from softcam_viewer.model.survey import Choices, Survey, find_data, survey
 from tests.support.fake_jobs import FakeJobs, make_job
 
 CARD = ModelCard(name="Chest", architecture="compact", class_names=("no", "yes"))
@@ -175,8 +174,7 @@ def test_settings_that_make_no_sense_are_refused(text, said):
         looking.finished(looking.read_settings(text))
 
 
-def test_parts_are_those_of_the_core():
-    assert PARTS == CORE_PARTS
+def test_the_standard_weight_can_be_chosen():
     assert Choices().strength in STRENGTHS
 
 
