@@ -11,12 +11,20 @@ from itertools import combinations
 import numpy as np
 
 from softcam_core.annotations.annotation import Annotation, CaseRecord, Review
-from softcam_core.annotations.shapes import Bounds, Coverage, Shape
+from softcam_core.annotations.shapes import Coverage, Shape
 from softcam_core.annotations.store import AnnotationStore
 
 Pair = tuple[str, str]
 Place = tuple[int, str, str]
 Box = tuple[int, int, int, int]
+Covered = tuple[Coverage, float]
+
+MOST_CELLS = 512
+"""A side, on which shapes that lie on each other are compared: pixels, or coarser cells where they are larger.
+
+Coarser cells change an overlap by no more than the share of cells that the outlines of both cross; for boxes, ellipses
+and outlines of a few corners that is less than 0.01.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,47 +140,81 @@ def _overlaps(
     """Of each pair at each place that one of them marked; None where only one did."""
     image_size = case.height, case.width
     for place in sorted({place for places in marked.values() for place in places}):
-        drawn = {name: _within(places[place], image_size) for name, places in marked.items() if place in places}
-        drawn = {name: shapes for name, shapes in drawn.items() if shapes}
-        covered = _covered(drawn, image_size) if len(drawn) > 1 else {}
-        for a, b in pairs:
-            if a in covered and b in covered:
-                either = np.maximum(covered[a], covered[b]).sum(dtype=np.float64)
+        drawn = [_Drawn(name, shape, image_size) for name, places in marked.items() for shape in places.get(place, [])]
+        drawn = [each for each in drawn if each.size > (0, 0)]
+        names = {each.reviewer for each in drawn}
+        of_both = [pair for pair in pairs if names.issuperset(pair)]
+        shares = {pair: [0.0, 0.0] for pair in of_both}
+        for group in _groups(drawn) if of_both else []:
+            covered = _covered(group)
+            for a, b in of_both:
+                both, either = _areas(covered.get(a), covered.get(b))
+                shares[a, b][0] += both
+                shares[a, b][1] += either
+        for pair in pairs:
+            if pair in shares:
+                both, either = shares[pair]
                 if either > 0:
-                    yield (a, b), float(np.minimum(covered[a], covered[b]).sum(dtype=np.float64) / either)
-            elif a in drawn or b in drawn:
-                yield (a, b), None
+                    yield pair, both / either
+            elif names.intersection(pair):
+                yield pair, None
 
 
-def _within(shapes: list[Shape], image_size: tuple[int, int]) -> list[Shape]:
-    """Those whose boxes reach into the image."""
-    return [shape for shape in shapes if min(_size(_pixels(shape.bounds, image_size)))]
+class _Drawn:
+    """A shape, and the box of pixels of the image that it reaches into."""
+
+    def __init__(self, reviewer: str, shape: Shape, image_size: tuple[int, int]) -> None:
+        self.reviewer, self.shape = reviewer, shape
+        top, left, bottom, right = shape.bounds
+        self.box: Box = (
+            *(max(math.floor(top), 0), max(math.floor(left), 0)),
+            *(min(math.ceil(bottom), image_size[0]), min(math.ceil(right), image_size[1])),
+        )
+        height, width = self.box[2] - self.box[0], self.box[3] - self.box[1]
+        self.size = (height, width) if min(height, width) > 0 else (0, 0)
+
+    def meets(self, other: _Drawn) -> bool:
+        """Whether their boxes have pixels in common."""
+        top, left, bottom, right = self.box
+        return top < other.box[2] and other.box[0] < bottom and left < other.box[3] and other.box[1] < right
 
 
-def _covered(drawn: dict[str, list[Shape]], image_size: tuple[int, int]) -> dict[str, Coverage]:
-    """What each reviewer marked, within one box around all."""
-    tops, lefts, bottoms, rights = zip(*(shape.bounds for shapes in drawn.values() for shape in shapes), strict=True)
-    around = _pixels((min(tops), min(lefts), max(bottoms), max(rights)), image_size)
-    covered = {name: np.zeros(_size(around), np.float32) for name in drawn}
-    for name, shapes in drawn.items():
-        for shape in shapes:
-            top, left, bottom, right = box = _pixels(shape.bounds, image_size)
-            part = covered[name][top - around[0] : bottom - around[0], left - around[1] : right - around[1]]
-            np.maximum(part, shape.moved(-top, -left).coverage(_size(box)), out=part)
+def _groups(drawn: list[_Drawn]) -> list[list[_Drawn]]:
+    """Shapes parted where no box meets that of another group: they have nothing in common, and are counted apart."""
+    groups: list[list[_Drawn]] = []
+    for each in drawn:
+        met = [group for group in groups if any(each.meets(other) for other in group)]
+        groups = [group for group in groups if group not in met]
+        groups.append([each, *(other for group in met for other in group)])
+    return groups
+
+
+def _covered(group: list[_Drawn]) -> dict[str, Covered]:
+    """What each reviewer marked, within one box around all: how much of each cell, and how many pixels a cell has."""
+    tops, lefts, bottoms, rights = zip(*(each.box for each in group), strict=True)
+    top, left, bottom, right = min(tops), min(lefts), max(bottoms), max(rights)
+    height, width = bottom - top, right - left
+    size = min(height, MOST_CELLS), min(width, MOST_CELLS)
+    down, across = size[0] / height, size[1] / width
+    covered: dict[str, Covered] = {}
+    for each in group:
+        part, pixels = covered.setdefault(each.reviewer, (np.zeros(size, np.float32), 1 / (down * across)))
+        shape = each.shape.moved(-top, -left)
+        if (down, across) != (1, 1):
+            shape = shape.scaled(down, across)
+        first_row, first = math.floor((each.box[0] - top) * down), math.floor((each.box[1] - left) * across)
+        last_row, last = math.ceil((each.box[2] - top) * down), math.ceil((each.box[3] - left) * across)
+        within = part[first_row:last_row, first:last]
+        np.maximum(within, shape.moved(-first_row, -first).coverage(within.shape), out=within)
     return covered
 
 
-def _pixels(bounds: Bounds, image_size: tuple[int, int]) -> Box:
-    """Pixels of the image that lie in a box, also in part."""
-    top, left, bottom, right = bounds
-    return (
-        *(max(math.floor(top), 0), max(math.floor(left), 0)),
-        *(min(math.ceil(bottom), image_size[0]), min(math.ceil(right), image_size[1])),
-    )
-
-
-def _size(box: Box) -> tuple[int, int]:
-    return max(box[2] - box[0], 0), max(box[3] - box[1], 0)
+def _areas(a: Covered | None, b: Covered | None) -> tuple[float, float]:
+    """Pixels that both marked, and that either did."""
+    if a is None or b is None:
+        return 0.0, sum(float(one[0].sum(dtype=np.float64)) * one[1] for one in (a, b) if one is not None)
+    both, either = (float(each(a[0], b[0]).sum(dtype=np.float64)) * a[1] for each in (np.minimum, np.maximum))
+    return both, either
 
 
 def _compared(

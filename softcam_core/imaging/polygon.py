@@ -45,16 +45,17 @@ def polygon_mask(
     lines, columns = _crossings(corners, height * _LINES)
     order = np.lexsort((columns, lines))
     lines = lines[order]
-    at = np.rint(np.clip(columns[order], 0, width) * _STEPS).astype(np.int64)
+    at = np.rint(np.clip(columns[order], 0, width) * _STEPS).astype(np.int32)
     # A closed outline crosses each line an even number of times: in, out, in, out. Each crossing changes what is
     # covered from its own column on, by a part in that column and by the rest in the next.
-    turns = np.where(np.arange(len(at)) % 2, -1, 1)
-    changes = np.zeros((height, width + 2), dtype=np.int64)
+    turns = np.where(np.arange(len(at)) % 2, np.int32(-1), np.int32(1))
+    changes = np.zeros((height, width + 2), dtype=np.int32)
     rows, (whole, part) = lines // _LINES, np.divmod(at, _STEPS)
     np.add.at(changes, (rows, whole), turns * (_STEPS - part))
     np.add.at(changes, (rows, whole + 1), turns * part)
-    covered = changes.cumsum(axis=1)[:, :width]
-    return (covered / (_LINES * _STEPS)).astype(np.float32)
+    covered = changes.cumsum(axis=1, out=changes)[:, :width].astype(np.float32)
+    covered /= _LINES * _STEPS
+    return covered
 
 
 def _crossings(corners: npt.NDArray[np.float64], count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:

@@ -63,15 +63,21 @@ class FineTuning(BaseModel):
     seed: int = 0
 
 
-def fine_tuning_settings(choices: FineTuning) -> Settings:
+def fine_tuning_settings(choices: FineTuning, card: ModelCard | None = None) -> Settings:
     """Settings for `softcam_core.training.config_files.make_config`; paths are made absolute.
+
+    Parameters
+    ----------
+    choices : FineTuning
+    card : ModelCard, optional
+        Of the start; read from its file by default.
 
     Raises
     ------
     CheckpointError
-        When the start cannot be read.
+        When it cannot be read.
     """
-    loss = _elastic_net_of(read_card(choices.start))
+    loss = _elastic_net_of(card or read_card(choices.start))
     loss |= {name: value for name in ("l1", "l2") if (value := getattr(choices, name)) is not None}
     if any(loss.values()):
         loss["penalty_warmup"] = choices.epochs // 2

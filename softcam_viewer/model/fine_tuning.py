@@ -137,7 +137,7 @@ class FineTuningPlan(QObject):
         assert self.model is not None
         assert found is not None
         assert found.source is not None
-        return partial(looking.make_settings, self.model.path, found.source, store, self.choices)
+        return partial(looking.make_settings, self.model.path, self.model.card, found.source, store, self.choices)
 
     def write_out(self) -> None:
         """Ask for all settings as text; `written` or `refused` follows."""

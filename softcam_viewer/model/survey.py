@@ -190,11 +190,13 @@ NONE_TRAINED = (
 )
 
 
-def make_settings(start: Path, source: DataSource, store: Path | None, choices: Choices) -> dict[str, Any]:
+def make_settings(
+    start: Path, card: ModelCard, source: DataSource, store: Path | None, choices: Choices
+) -> dict[str, Any]:
     """Settings of a fine-tuning; see `softcam_core.training.fine_tuning.fine_tuning_settings`."""
     from softcam_core.training.fine_tuning import FineTuning, fine_tuning_settings
 
-    return fine_tuning_settings(FineTuning(start=start, data=source, store=store, **asdict(choices)))
+    return fine_tuning_settings(FineTuning(start=start, data=source, store=store, **asdict(choices)), card)
 
 
 def check(settings: dict[str, Any]) -> TrainingConfig:

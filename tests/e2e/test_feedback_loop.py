@@ -32,6 +32,8 @@ EPOCHS = 60
 """Of the job: enough for all that is done while it trains."""
 MOVED = (14, -10)
 """Of the polygon, in pixels of the image: down and to the right."""
+DOUBLE_CLICK = 0.5
+"""Seconds within which two clicks are one."""
 AT = re.compile(r"x (\d+)  y (\d+)")
 TIME_TAKEN = re.compile(r"\d[\d.]* (s|min)\b")
 
@@ -204,6 +206,7 @@ def changed(before: np.ndarray, after: np.ndarray, at: tuple[int, int]) -> bool:
 
 
 def go_to(viewer, film: str) -> None:
+    viewer.screen.do("sleep", DOUBLE_CLICK)  # after the click before
     viewer.click(kind="CaseView part", text=film)
     wait_for_maps(viewer, film)
 

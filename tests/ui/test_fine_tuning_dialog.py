@@ -51,7 +51,7 @@ def make(qapp, qtbot, tmp_path, monkeypatch):
     apply_theme(qapp, DARK)
     monkeypatch.setattr(looking, "devices", lambda: (("cuda:0", "cuda:0 (A GPU)"), ("cpu", "cpu")))
     monkeypatch.setattr(looking, "estimate", lambda settings: 245.0)
-    monkeypatch.setattr(looking, "make_settings", lambda start, source, store, choices: {"choices": choices})
+    monkeypatch.setattr(looking, "make_settings", lambda start, card, source, store, choices: {"choices": choices})
     monkeypatch.setattr(looking, "write_settings", lambda settings: "training:\n  epochs: 6\n")
     monkeypatch.setattr(looking, "finished", lambda settings: {"model": {"start": "start"}, **settings})
     jobs = FakeJobs(tmp_path)

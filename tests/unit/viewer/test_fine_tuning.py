@@ -154,7 +154,7 @@ def test_a_damaged_store_is_explained(data, tmp_path):
 
 def test_settings_go_to_text_and_back(data, store):
     source = look(data, store).source
-    made = looking.make_settings(Path("model.safetensors"), source, store, Choices(name="New", epochs=3))
+    made = looking.make_settings(Path("model.safetensors"), CARD, source, store, Choices(name="New", epochs=3))
     text = looking.write_settings(made)
     assert "# " in text
     assert looking.finished(looking.read_settings(text)) == looking.finished(made)
