@@ -66,13 +66,13 @@ def flag(session: Session, row: float, column: float, class_name: str, against: 
     return len(annotating.annotations) > before
 
 
-def flag_border(session: Session, class_name: str, against: str) -> None:
+def flag_border(session: Session, class_name: str) -> None:
     """Paint over the outer eighth of the image: evidence there is wrong."""
     pane, image = session.panes.active, session.film.image
     assert pane.model is not None
     assert image is not None
     names = pane.model.card.class_names
-    pane.set_overlay(target=names.index(class_name), against=names.index(against))
+    pane.set_overlay(target=names.index(class_name), against=None)
     shape = Bitmap.of(border_of(image.size), (0.0, 0.0, float(image.size[0]), float(image.size[1])))
     assert shape is not None
     session.annotating.draw(shape, "wrong")

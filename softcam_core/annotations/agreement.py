@@ -17,7 +17,6 @@ from softcam_core.annotations.store import AnnotationStore
 Pair = tuple[str, str]
 Place = tuple[int, str, str]
 Box = tuple[int, int, int, int]
-Covered = tuple[Coverage, float]
 
 MOST_CELLS = 512
 """A side, on which shapes that lie on each other are compared: pixels, or coarser cells where they are larger.
@@ -141,16 +140,16 @@ def _overlaps(
     image_size = case.height, case.width
     for place in sorted({place for places in marked.values() for place in places}):
         drawn = [_Drawn(name, shape, image_size) for name, places in marked.items() for shape in places.get(place, [])]
-        drawn = [each for each in drawn if each.size > (0, 0)]
+        drawn = [each for each in drawn if each.is_within]
         names = {each.reviewer for each in drawn}
         of_both = [pair for pair in pairs if names.issuperset(pair)]
         shares = {pair: [0.0, 0.0] for pair in of_both}
         for group in _groups(drawn) if of_both else []:
-            covered = _covered(group)
-            for a, b in of_both:
-                both, either = _areas(covered.get(a), covered.get(b))
-                shares[a, b][0] += both
-                shares[a, b][1] += either
+            covered, pixels = _covered(group)
+            for pair in of_both:
+                areas = _areas([covered[name] for name in pair if name in covered])
+                for i, area in enumerate(areas):
+                    shares[pair][i] += pixels * area
         for pair in pairs:
             if pair in shares:
                 both, either = shares[pair]
@@ -170,8 +169,11 @@ class _Drawn:
             *(max(math.floor(top), 0), max(math.floor(left), 0)),
             *(min(math.ceil(bottom), image_size[0]), min(math.ceil(right), image_size[1])),
         )
-        height, width = self.box[2] - self.box[0], self.box[3] - self.box[1]
-        self.size = (height, width) if min(height, width) > 0 else (0, 0)
+
+    @property
+    def is_within(self) -> bool:
+        """Whether it reaches into the image at all."""
+        return self.box[0] < self.box[2] and self.box[1] < self.box[3]
 
     def meets(self, other: _Drawn) -> bool:
         """Whether their boxes have pixels in common."""
@@ -189,31 +191,30 @@ def _groups(drawn: list[_Drawn]) -> list[list[_Drawn]]:
     return groups
 
 
-def _covered(group: list[_Drawn]) -> dict[str, Covered]:
-    """What each reviewer marked, within one box around all: how much of each cell, and how many pixels a cell has."""
+def _covered(group: list[_Drawn]) -> tuple[dict[str, Coverage], float]:
+    """What each reviewer marked of the cells of one box around all, 0 to 1, and how many pixels a cell has."""
     tops, lefts, bottoms, rights = zip(*(each.box for each in group), strict=True)
     top, left, bottom, right = min(tops), min(lefts), max(bottoms), max(rights)
     height, width = bottom - top, right - left
     size = min(height, MOST_CELLS), min(width, MOST_CELLS)
     down, across = size[0] / height, size[1] / width
-    covered: dict[str, Covered] = {}
+    covered = {each.reviewer: np.zeros(size, np.float32) for each in group}
     for each in group:
-        part, pixels = covered.setdefault(each.reviewer, (np.zeros(size, np.float32), 1 / (down * across)))
         shape = each.shape.moved(-top, -left)
         if (down, across) != (1, 1):
             shape = shape.scaled(down, across)
         first_row, first = math.floor((each.box[0] - top) * down), math.floor((each.box[1] - left) * across)
         last_row, last = math.ceil((each.box[2] - top) * down), math.ceil((each.box[3] - left) * across)
-        within = part[first_row:last_row, first:last]
+        within = covered[each.reviewer][first_row:last_row, first:last]
         np.maximum(within, shape.moved(-first_row, -first).coverage(within.shape), out=within)
-    return covered
+    return covered, 1 / (down * across)
 
 
-def _areas(a: Covered | None, b: Covered | None) -> tuple[float, float]:
-    """Pixels that both marked, and that either did."""
-    if a is None or b is None:
-        return 0.0, sum(float(one[0].sum(dtype=np.float64)) * one[1] for one in (a, b) if one is not None)
-    both, either = (float(each(a[0], b[0]).sum(dtype=np.float64)) * a[1] for each in (np.minimum, np.maximum))
+def _areas(covered: list[Coverage]) -> tuple[float, float]:
+    """Cells that both of two reviewers marked, and that either did; they are of those alone who marked any."""
+    if len(covered) < 2:
+        return 0.0, sum(float(cells.sum(dtype=np.float64)) for cells in covered)
+    both, either = (float(of(*covered).sum(dtype=np.float64)) for of in (np.minimum, np.maximum))
     return both, either
 
 

@@ -124,8 +124,8 @@ class FeedbackConfig(Section):
     margin : float
         Mean that evidence in a missed finding must reach, in multiples of `scale`.
     scale : float or None
-        Logits that count as a large value; by default the root mean square of the start's evidence in the flagged
-        images, and 1 without a model to start from.
+        Logits that count as a large value; by default measured on what the start says of the flagged images, and 1
+        without a model to start from.
     grow : float
         Cells by which wrong evidence reaches beyond its flag.
     share : float

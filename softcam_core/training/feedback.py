@@ -8,13 +8,17 @@ loss is an ordinary function of the network's output.
 
 With c the offset (evidence of features that are zero), :math:`D = (A_t - c_t) - (A_a - c_a)` the evidence for class t
 against a, or :math:`D = A_t - c_t` where it is weighed against nothing, :math:`\bar D_R = \sum w_R D / \sum w_R` the
-mean in a flag, s the scale, and :math:`h(x) = \sqrt{1 + x^2} - 1` (Charbonnier et al., IEEE TIP 6, 1997), a flag costs
+mean in a flag, s and s' scales, and :math:`h(x) = \sqrt{1 + x^2} - 1` (Charbonnier et al., IEEE TIP 6, 1997), a flag
+costs
 
 .. math::
-    \text{wrong:} \quad & \sum w_R\, h(D / s) / \sum w_R \\
+    \text{wrong:} \quad & \sum w_R\, h(D / s') / \sum w_R \\
     \text{correct:} \quad & \sum w_R\, h\big([\sigma (D^0 - D)]_+ / s\big) / \sum w_R,
     \qquad \sigma = \mathrm{sign}\, D^0 \\
     \text{missed:} \quad & h\big([m - \bar D_R / s]_+\big)
+
+s is the root mean square of the start's D over the flagged images, and s' the same within flags of wrong evidence where
+that is less: weak evidence over a wide place is pulled as hard as strong evidence in a small one.
 
 Wrong evidence is pulled to zero, or with the aim "below" only where D > 0, until it does not speak for its class.
 Correct evidence must not fall below what the model started from gave, :math:`D^0`, for the same pixels. In a missed
@@ -151,11 +155,14 @@ class FeedbackLoss(nn.Module):
     config : FeedbackConfig
     scale : float
         Logits that count as a large value, s.
+    wrong_scale : float, optional
+        The same for wrong evidence, s'; by default `scale`.
     """
 
-    def __init__(self, config: FeedbackConfig, scale: float) -> None:
+    def __init__(self, config: FeedbackConfig, scale: float, wrong_scale: float | None = None) -> None:
         super().__init__()
         self.config, self.scale = config, scale
+        self.wrong_scale = scale if wrong_scale is None else wrong_scale
 
     def forward(
         self, logits: Tensor, maps: Tensor, offset: Tensor, places: Places, reference: Tensor | None = None
@@ -183,7 +190,8 @@ class FeedbackLoss(nn.Module):
         shown = torch.einsum("rk,rkij->rij", contrasts, earned[places.owners]) / self.scale
         means = (weights * shown).sum((1, 2)) / area
         missed = _charbonnier((config.margin - means).clamp(min=0))
-        wrong = _charbonnier(shown.clamp(min=0) if config.aim == "below" else shown)
+        pulled = shown.clamp(min=0) if config.aim == "below" else shown
+        wrong = _charbonnier(pulled * (self.scale / self.wrong_scale))
         if reference is None:
             correct = missed
         else:

@@ -22,6 +22,8 @@ from softcam_core.training.flags import USED, Flag, Flags
 from softcam_core.training.loading import make_loader
 from softcam_core.training.sampling import Indexes
 
+_LEAST_SCALE = 1e-3  # logits
+
 
 @dataclass(frozen=True, slots=True)
 class FlagShare:
@@ -60,8 +62,7 @@ class Guidance:
     ----------
     flagged : ndarray, (M,) int64
         Training images with flags.
-    scale : float
-        Logits that count as a large value.
+    loss : FeedbackLoss
 
     Raises
     ------
@@ -93,8 +94,7 @@ class Guidance:
         field = model.receptive_field
         self._lattice = Lattice(first=field.centre, stride=field.stride)
         self._grids: dict[tuple[int, ...], tuple[GridWeights, Surface]] = {}
-        self.scale = config.feedback.scale or (1.0 if start is None else self._measure_scale(start))
-        self.loss = FeedbackLoss(config.feedback, self.scale)
+        self.loss = FeedbackLoss(config.feedback, *self._scales(start))
 
     def __call__(
         self, batch: FlaggedItem, images: Tensor, logits: Tensor, maps: Tensor, offset: Tensor
@@ -140,24 +140,33 @@ class Guidance:
             Of its samples.
         """
         found = []
-        for batch, flags, shown in self._seen_by(model, dataset, indexes):
+        for batch, places, shown in self._seen_by(model, dataset, indexes):
             _, surface = self._grid(batch.image.shape[2:], shown.shape[1:])
             values = share_within(surface(shown), batch.places.to(shown.device)).tolist()
             owners = batch.index[batch.owners].tolist()
-            found += [FlagShare(*row) for row in zip(owners, (f.verdict for f in flags), values, strict=True)]
+            verdicts = [USED[verdict] for verdict in places.verdicts.tolist()]
+            found += [FlagShare(*row) for row in zip(owners, verdicts, values, strict=True)]
         return found
 
-    def _measure_scale(self, start: SoftCAM) -> float:
-        """Root mean square of the evidence that flags are about, over the images that they are in."""
-        squares, count = 0.0, 0
-        for _, _, shown in self._seen_by(start, self._dataset, self.flagged.tolist()):
-            squares += float(shown.double().square().sum())
-            count += shown.numel()
-        return max(float(np.sqrt(squares / count)), 1e-3)
+    def _scales(self, start: SoftCAM | None) -> tuple[float, float]:
+        """Root mean squares of the evidence that flags are about: over their images, and within wrong evidence."""
+        given = self._config.feedback.scale
+        if given is not None or start is None:
+            return given or 1.0, given or 1.0
+        whole, inside = np.zeros(2), np.zeros(2)  # sums of squares, and of what they are weighed by
+        for _, places, shown in self._seen_by(start, self._dataset, self.flagged.tolist()):
+            squares = shown.double().square()
+            whole += float(squares.sum()), shown.numel()
+            weights = places.weights * (places.verdicts == USED.index("wrong"))[:, None, None]
+            inside += float((weights * squares).sum()), float(weights.sum())
+        scale = max(float(np.sqrt(whole[0] / whole[1])), _LEAST_SCALE)
+        if not inside[1]:
+            return scale, scale
+        return scale, max(min(scale, float(np.sqrt(inside[0] / inside[1]))), _LEAST_SCALE)
 
     def _seen_by(
         self, model: SoftCAM, dataset: ImageDataset, indexes: Sequence[int]
-    ) -> Iterator[tuple[FlaggedItem, list[Flag], Tensor]]:
+    ) -> Iterator[tuple[FlaggedItem, Places, Tensor]]:
         """Batches of images without augmentation, their flags, and the evidence that each is about, (R, h, w)."""
         size = self._config.training.batch_size
         draws = [[Draw(index, None) for index in indexes[i : i + size]] for i in range(0, len(indexes), size)]
@@ -167,7 +176,7 @@ class Guidance:
                 flags = self._flags_of(batch, dataset)
                 maps = model(batch.image.to(self._fabric.device)).maps.float() - offset
                 places = self._places(batch, flags, maps)
-                yield batch, flags, torch.einsum("rk,rkij->rij", places.contrasts, maps[places.owners])
+                yield batch, places, torch.einsum("rk,rkij->rij", places.contrasts, maps[places.owners])
 
     def _flags_of(self, batch: FlaggedItem, dataset: ImageDataset | None = None) -> list[Flag]:
         samples, indexes = (dataset or self._dataset).samples, batch.index.tolist()

@@ -29,7 +29,7 @@ def h(x: float) -> float:
     return math.sqrt(1 + x * x) - 1
 
 
-def slow_costs(config, scale, maps, offset, coverage, flags, owners, before) -> dict[str, np.ndarray]:
+def slow_costs(config, scale, wrong_scale, maps, offset, coverage, flags, owners, before) -> dict[str, np.ndarray]:
     """The formulas of the module's docstring, flag by flag and cell by cell, in float64."""
     costs = {verdict: np.zeros(len(maps)) for verdict in USED}
     totals = {verdict: np.zeros(len(maps)) for verdict in USED}
@@ -46,7 +46,8 @@ def slow_costs(config, scale, maps, offset, coverage, flags, owners, before) -> 
                 x, x0 = d["now"] / scale, d["before"] / scale
                 mean += weights[i, j] * x
                 if flag.verdict == "wrong":
-                    cost += weights[i, j] * h(max(x, 0) if config.aim == "below" else x)
+                    pulled = d["now"] / wrong_scale
+                    cost += weights[i, j] * h(max(pulled, 0) if config.aim == "below" else pulled)
                 elif flag.verdict == "correct":
                     cost += weights[i, j] * h(max(np.sign(x0) * (x0 - x), 0))
         area = weights.sum()
@@ -78,10 +79,10 @@ def test_costs_are_those_of_the_formulas(aim: str) -> None:
     offset = rng.normal(0, 1, 3)
     coverage, places = places_of(rng, FLAGS, OWNERS)
     logits = torch.from_numpy(maps.mean((2, 3)))
-    found = FeedbackLoss(config, 1.7)(
+    found = FeedbackLoss(config, 1.7, 0.6)(
         logits, torch.from_numpy(maps), torch.from_numpy(offset), places, torch.from_numpy(before)
     )
-    slow = slow_costs(config, 1.7, maps, offset, coverage, FLAGS, OWNERS, before)
+    slow = slow_costs(config, 1.7, 0.6, maps, offset, coverage, FLAGS, OWNERS, before)
     for verdict in USED:
         np.testing.assert_allclose(found.terms[verdict].numpy(), slow[verdict], rtol=1e-5, atol=1e-7)
 

@@ -1,10 +1,11 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from softcam_core.errors import CheckpointError, NotFiniteError, SettingsError
+from softcam_core.errors import CheckpointError, ImageReadError, NotFiniteError, SettingsError
 from softcam_core.models.checkpoint import load_model
 from softcam_core.training import loop
 from softcam_core.training.config import TrainingConfig
@@ -132,3 +133,21 @@ def test_a_disk_that_fills_up_stops_the_run_and_loses_nothing(
     errors = [e for e in read_events(tmp_path / "events.jsonl") if isinstance(e, ErrorEvent)]
     assert [error.kind for error in errors] == ["disk"]
     assert len(train(quick(training(epochs=3)), tmp_path, resume=True).history) == 3
+
+
+def test_images_that_vanish_while_it_trains_stop_the_run_and_lose_nothing(
+    quick: Make, spot_table: Path, tmp_path: Path
+) -> None:
+    data, away = tmp_path / "data", tmp_path / "away"
+    shutil.copytree(spot_table.parent, data)
+    path = {"data": {"path": data / spot_table.name}}
+    config = quick(training(epochs=3), path, {"hardware": {"cache_gb": 0, "checkpoint_minutes": 0}})
+
+    def listen(event: object) -> None:
+        if isinstance(event, StepEvent) and event.step == 10:
+            data.rename(away)
+
+    with pytest.raises(ImageReadError, match="there is no such file"):
+        train(config, tmp_path / "run", listeners=[listen])
+    away.rename(data)
+    assert len(train(config, tmp_path / "run", resume=True).history) == 3
