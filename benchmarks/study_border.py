@@ -26,7 +26,10 @@ from softcam_core.evaluation.localization import relevance_mass
 
 FLAGGED = 150
 SHARED = ["--label-column", "pneumonia", "--classes", "no finding,pneumonia", "--set", "data.patient_column=patient_id"]
-TRAINING = ["--arch", "squeezenet1_1", "--shorter-side", "320", "--epochs", "4", "--lr", "1e-4"]
+TRAINING = [
+    *("--arch", "squeezenet1_1", "--name", "NIH pneumonia", "--shorter-side", "320"),
+    *("--epochs", "4", "--lr", "1e-4", "--set", "training.lr_warmup=0.5"),
+]
 FINE_TUNING = ["--epochs", "5", "--lr", "1e-4", "--set", "training.keep=last"]
 TARGETS = {"border": 0.08, "box": 1.5}
 
@@ -43,18 +46,7 @@ def main() -> int:
     folder.mkdir(parents=True)
     table = ["train", data / "cxr_nih_train320/labels.csv", "--root", data / "cxr_nih_train320/images", *SHARED]
     init = data / "weights_squeezenet1_1/squeezenet1_1_imagenet.pth"
-    run(
-        *table,
-        *TRAINING,
-        "--name",
-        "NIH pneumonia",
-        "--set",
-        "training.lr_warmup=0.5",
-        "--init",
-        init,
-        "--out",
-        folder / "before",
-    )
+    run(*table, *TRAINING, "--init", init, "--out", folder / "before")
     before = folder / "before/best.safetensors"
     flags = flag_borders(data, before, folder / "flags.sqlite")
     start = ["--start", before, *FINE_TUNING]
