@@ -44,6 +44,8 @@ from softcam_core.training.flags import USED, Flag
 
 Size = tuple[int, int]
 
+_NO_AREA = 1e-9
+
 
 class Places(NamedTuple):
     """Flags of a batch on the network's grid.
@@ -186,7 +188,7 @@ class FeedbackLoss(nn.Module):
         earned = maps - offset.to(maps.dtype)[:, None, None]
         weights = places.weights.to(maps.dtype)
         contrasts = places.contrasts.to(maps.dtype)
-        area = weights.sum((1, 2)).clamp(min=1e-12)
+        area = weights.sum((1, 2)).clamp(min=_NO_AREA)
         shown = torch.einsum("rk,rkij->rij", contrasts, earned[places.owners]) / self.scale
         means = (weights * shown).sum((1, 2)) / area
         missed = _charbonnier((config.margin - means).clamp(min=0))
@@ -201,7 +203,8 @@ class FeedbackLoss(nn.Module):
         costs = torch.stack([(weights * wrong).sum((1, 2)) / area, correct, missed])
         terms: dict[str, Tensor] = {}
         for index, verdict in enumerate(USED):
-            counts = (places.verdicts == index) * places.confidence.to(maps.dtype)
+            # What has been moved out of the picture says nothing.
+            counts = (places.verdicts == index) * (area > _NO_AREA) * places.confidence.to(maps.dtype)
             total = maps.new_zeros(batch).index_add(0, places.owners, counts)
             summed = maps.new_zeros(batch).index_add(0, places.owners, counts * costs[index])
             weight = config.strength * float(getattr(config, verdict))

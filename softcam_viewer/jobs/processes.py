@@ -105,6 +105,9 @@ class ChildProcess:
             with contextlib.suppress(OSError):
                 niceness = min(19, os.getpriority(os.PRIO_PROCESS, os.getpid()) + NICENESS)
                 os.setpriority(os.PRIO_PROCESS, self.pid, niceness)
+                # Where Linux parts processors among sessions first, that counts within the session alone, and this
+                # is the session's own (sched(7), autogroup).
+                Path(f"/proc/{self.pid}/autogroup").write_text(str(niceness), encoding="ascii")
 
     def is_running(self) -> bool:
         """See `TrainingProcess`."""

@@ -43,7 +43,7 @@ def _box(
     kind: Literal["rectangle", "ellipse"], top: float, left: float, bottom: float, right: float
 ) -> Rectangle | Ellipse | None:
     height, width = bottom - top, right - left
-    if not (height > 0 and width > 0):
+    if not (height / 2 > 0 and width / 2 > 0):  # half of the smallest number there is is 0
         return None
     if kind == "rectangle":
         return Rectangle(top=top, left=left, height=height, width=width)

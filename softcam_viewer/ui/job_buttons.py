@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from softcam_viewer.model.job import Job
@@ -31,6 +31,7 @@ class JobButtons(QWidget):
             ("pause", "Pause", "Wait between two steps; nothing is lost", jobs.pause),
             ("unpause", "Go on", "Go on where it waits", jobs.unpause),
             ("resume", "Resume", "Go on where it stopped", jobs.resume),
+            ("again", "Start again", "Begin anew with the same settings; nothing was kept to go on from", jobs.resume),
             ("cancel", "Cancel", "Stop; what is done is kept and can be resumed", jobs.cancel),
             ("compare", "Compare", "Show the model before and after side by side", self._compare),
         )
@@ -41,6 +42,7 @@ class JobButtons(QWidget):
         for name, title, tip, do in does:
             button = self.buttons[name] = QPushButton(title)
             button.setToolTip(tip)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys where they are: it may be gone
             button.clicked.connect(lambda _checked=False, do=do: self._do(do))
             row.addWidget(button)
         self.buttons["compare"].setObjectName("primary")
@@ -74,5 +76,5 @@ def possible(job: Job) -> frozenset[str]:
         case "finished":
             can = {"compare"} if job.facts.start is not None else set()
         case "cancelled" | "failed" | "lost":
-            can = {"resume"} if job.can_resume else set()
+            can = {"resume" if job.can_resume else "again"}
     return frozenset(can)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, Qt, QUrl, Signal
-from PySide6.QtGui import QColor, QDesktopServices, QFontDatabase, QStandardItem, QStandardItemModel
+from PySide6.QtGui import (
+    QColor,
+    QDesktopServices,
+    QFontDatabase,
+    QResizeEvent,
+    QStandardItem,
+    QStandardItemModel,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDialog,
@@ -38,6 +45,33 @@ ROW, HEADER, MOST_ROWS = 32, 38, 5
 EMPTY = "No job yet. Train → Fine-tune on flags… starts one."
 
 
+class LogTail(QPlainTextEdit):
+    """Stays at the end of its text where it was there, also when the text grows or there is less room."""
+
+    def show_text(self, text: str) -> None:
+        """Show another text."""
+        is_at_end = self._is_at_end
+        self.setPlainText(text)
+        if is_at_end:
+            self._go_to_end()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt: there may be less room."""
+        is_at_end = self._is_at_end
+        super().resizeEvent(event)
+        if is_at_end:
+            self._go_to_end()
+
+    @property
+    def _is_at_end(self) -> bool:
+        bar = self.verticalScrollBar()
+        return bar.value() >= bar.maximum() - 4
+
+    def _go_to_end(self) -> None:
+        bar = self.verticalScrollBar()
+        bar.setValue(bar.maximum())
+
+
 class JobsDialog(QDialog):
     """A list of all jobs, and the one that is chosen in full.
 
@@ -55,7 +89,7 @@ class JobsDialog(QDialog):
         self.resize(1120, 760)
         self._jobs, self._chosen = jobs, ""
         self._lines = QStandardItemModel(0, len(COLUMNS), self)
-        self.table, self.log = QTableView(), QPlainTextEdit()
+        self.table, self.log = QTableView(), LogTail()
         self._name, self._state, self._message, self._figures = ElidedLabel("strong"), QLabel(), QLabel(), QLabel()
         self.bar, self.curves, self.buttons = QProgressBar(), JobCurves(), JobButtons(jobs)
         self.folder_button, self.forget_button, self.close_button = map(
@@ -209,10 +243,7 @@ class JobsDialog(QDialog):
             "\n".join((*(f"▲ {warning}" for warning in progress.warnings), *progress.log_tail)) or "The log is empty."
         )
         if text != self.log.toPlainText():
-            bar = self.log.verticalScrollBar()
-            is_at_end = bar.value() >= bar.maximum() - 4
-            self.log.setPlainText(text)
-            bar.setValue(bar.maximum() if is_at_end else bar.value())
+            self.log.show_text(text)
 
     def _on_row(self, now: QModelIndex, before: QModelIndex) -> None:
         id_ = now.data(ID)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QSettings, Qt, QTimer, Signal
@@ -125,6 +126,7 @@ class MainWindow(QMainWindow):
         desk.settings.changed.connect(self._on_settings_changed)
         for signal in (desk.recent.changed, desk.jobs.jobs_changed, desk.comparing.changed):
             signal.connect(self._on_state_changed)
+        desk.comparing.changed.connect(self._on_comparing)
         desk.keeping.changed.connect(self._on_file_changed)
         desk.keeping.look = self._look
         desk.restoring.look_wanted.connect(self._show_look)
@@ -179,6 +181,9 @@ class MainWindow(QMainWindow):
         side.setWidgetResizable(True)
         side.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         side.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        for notice in (self.annotations.banner, self.annotations.question):
+            # When it has its place; below the edge nobody would know of it.
+            notice.appeared.connect(partial(QTimer.singleShot, 0, notice, partial(side.ensureWidgetVisible, notice, 0)))
 
         splitter = self._splitter
         splitter.setHandleWidth(1)
@@ -246,6 +251,10 @@ class MainWindow(QMainWindow):
     def _on_settings_changed(self) -> None:
         self.commands.set_keys(self.desk.settings.settings.shortcuts)
         self._on_state_changed()
+
+    def _on_comparing(self) -> None:
+        if not self.desk.comparing.is_active and self.isActiveWindow():
+            self.grid.active.view.setFocus()  # or Qt gives the keys of the button that is gone to its neighbour
 
     def _on_file_changed(self) -> None:
         self._tell_title()

@@ -122,6 +122,7 @@ QPushButton:focus, QComboBox:focus, QLineEdit:focus, QPlainTextEdit:focus {{
     border-color: {t.accent}; }}
 QPushButton:disabled, QToolButton:disabled {{ color: {t.muted}; }}
 QPushButton:disabled:hover, QToolButton:disabled:hover {{ border-color: {t.line}; }}
+QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QPushButton#primary {{ background: {t.accent}; color: {t.on_accent}; border-color: {t.accent}; font-weight: 600; }}
 QPushButton#primary:disabled {{ background: {t.raised}; color: {t.muted}; border-color: {t.line}; }}
 QToolButton#iconButton {{ padding: 0; background: transparent; border-color: transparent; }}

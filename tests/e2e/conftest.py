@@ -25,7 +25,7 @@ SCREEN = (1600, 1000)
 """Larger than the window."""
 BESIDE = (5, 5)
 """On the screen; windows that have been moved are not there."""
-PATIENCE = 15
+PATIENCE = 60
 """Seconds after which nothing will come any more, also on a machine that does other things."""
 
 Pixels = np.ndarray
@@ -164,6 +164,8 @@ class RunningViewer:
 
     def __init__(self, screen: Screen, arguments: Sequence[object]) -> None:
         self.screen = screen
+        self.patience = PATIENCE
+        """Seconds to wait for what is to be seen."""
         self._log = screen.new_log()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -195,7 +197,7 @@ class RunningViewer:
 
     def wait(self, ready: Callable[[list[Part]], object], what: str) -> list[Part]:
         """Wait until what can be seen is as wanted."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + self.patience
         while time.monotonic() < end:
             if ready(parts := self.look()):
                 return parts

@@ -6,6 +6,7 @@ import pytest
 import torch
 from PySide6.QtCore import Qt
 
+from softcam_core.annotations.shapes import Rectangle
 from softcam_core.models.checkpoint import load_model, save_model
 from softcam_core.training.comparison import Comparison, Estimate, FigureChange, write_comparison
 from softcam_viewer.model.job import JobFacts
@@ -99,6 +100,26 @@ def test_the_change_is_shown_accounted_for_and_accepted(opened, finished, settle
     assert view.isHidden()
     assert [pane.caption for pane in session.panes.made] == [""] * 3
     assert not window.commands["accept_model"].isEnabled()
+
+
+def test_a_flagged_image_that_is_gone_is_named_and_the_figures_are_shown(opened, finished, folder, settle, texts):
+    window, session = opened.window, opened.session
+    session.annotating.draw(Rectangle(top=10, left=10, height=20, width=30))
+    settle()
+    flagged = session.cases[session.row].path
+    session.select(session.row + 1)
+    settle()
+    flagged.rename(flagged.with_name("moved.png"))
+    window.commands["compare_before"].trigger()  # goes to the flagged case
+    settle()
+    assert session.cases[session.row].path == flagged
+    assert str(flagged) in window.messages.text
+    assert session.film.image is None
+    assert len(window.training.comparison.rows) == len(FIGURES.rows)
+    session.worklist.filter_by("")
+    session.step(1)
+    settle()
+    assert all(pane.overlay_map is not None for pane in session.panes.shown)
 
 
 def test_models_on_another_grid_are_refused_in_the_pane(opened, finished, three_class_file, settle):

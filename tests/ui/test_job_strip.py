@@ -92,7 +92,7 @@ def test_a_job_that_runs_tells_how_far_it_is(strip, jobs):
         ("stopping", {}, []),
         ("finished", {"facts": FACTS}, ["Compare"]),
         ("failed", {"message": "The memory is too small.", "can_resume": True}, ["Resume"]),
-        ("lost", {"message": "It was killed.", "can_resume": False}, []),
+        ("lost", {"message": "It was killed.", "can_resume": False}, ["Start again"]),
         ("cancelled", {"can_resume": True}, ["Resume"]),
     ],
 )
@@ -112,7 +112,9 @@ def test_the_buttons_do_what_they_say(strip, jobs, qtbot):
         jobs.ended.emit(jobs.jobs[0].id)
         button = next(b for b in strip.buttons.buttons.values() if b.isVisibleTo(strip))
         qtbot.mouseClick(button, LEFT)
-    assert [what for what, _ in jobs.asked] == ["pause", "unpause", "resume"]
+    jobs.put(make_job(state="failed"))
+    qtbot.mouseClick(strip.buttons.buttons["again"], LEFT)
+    assert [what for what, _ in jobs.asked] == ["pause", "unpause", "resume", "resume"]
 
 
 def test_a_click_opens_the_jobs_and_compare_asks_for_the_comparison(strip, jobs, qtbot):
@@ -151,7 +153,9 @@ def test_how_many_wait_is_told(strip, jobs, texts):
 
 
 def test_all_jobs_are_listed_and_the_chosen_one_is_shown_in_full(dialog, jobs, texts):
-    running, failed = make_job(2, state="running", facts=FACTS), make_job(1, state="failed", message="Disk full.")
+    message = "It was killed (signal 9). It can be resumed from where it was kept last, at step 5."
+    running = make_job(2, state="running", facts=FACTS)
+    failed = make_job(1, state="failed", message=message, can_resume=True)
     jobs.put(failed)
     jobs.put(running)
     dialog.choose(running.id)
@@ -162,7 +166,8 @@ def test_all_jobs_are_listed_and_the_chosen_one_is_shown_in_full(dialog, jobs, t
     assert dialog.log.toPlainText() == "▲ Three flags were left out.\nepoch 4\nepoch 5"
     dialog.table.selectRow(1)
     assert dialog.job == failed
-    assert "Disk full." in texts(dialog)
+    assert message in texts(dialog)
+    assert "Resume" in offered(dialog)
     assert dialog.log.toPlainText() == "The log is empty."
 
 

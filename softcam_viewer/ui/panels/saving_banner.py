@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, Signal, SignalInstance
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from softcam_viewer.model.annotating import Annotating
@@ -19,6 +19,7 @@ class SavingBanner(QWidget):
     """
 
     copy_wanted = Signal()
+    appeared = Signal()
 
     def __init__(self, annotating: Annotating, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -60,7 +61,7 @@ class SavingBanner(QWidget):
         self._text.setText(f"{waits}{problem}{kept}".replace("/", "/\u200b"))
         self._text.setToolTip(problem)
         self.copy.setVisible(count > 0)
-        self.setVisible(bool(problem))
+        show_or_hide(self, self.appeared, on=bool(problem))
 
 
 class ReviewerQuestion(QWidget):
@@ -70,6 +71,8 @@ class ReviewerQuestion(QWidget):
     ----------
     annotating : Annotating
     """
+
+    appeared = Signal()
 
     def __init__(self, annotating: Annotating, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -97,8 +100,16 @@ class ReviewerQuestion(QWidget):
 
     def refresh(self) -> None:
         """Show the question, or hide it."""
-        self.setVisible(self._annotating.wants_reviewer)
+        show_or_hide(self, self.appeared, on=self._annotating.wants_reviewer)
 
     def _sign(self) -> None:
         if self.name.text().strip():
             self._annotating.name_reviewer(self.name.text())
+
+
+def show_or_hide(notice: QWidget, appeared: SignalInstance, *, on: bool) -> None:
+    """Show a notice, and tell of it where it was hidden."""
+    was_hidden = notice.isHidden()
+    notice.setVisible(on)
+    if on and was_hidden:
+        appeared.emit()

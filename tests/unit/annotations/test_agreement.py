@@ -146,6 +146,46 @@ def test_a_case_that_one_has_not_been_on_is_no_disagreement(tmp_path) -> None:
     assert (one.cases, one.places, one.places_of_both, one.iou, one.iou_of_both) == (2, 2, 1, 0.5, 1)
 
 
+large = st.integers(-400, 2000).map(float)
+lengths = st.integers(100, 1800).map(float)
+large_shapes = (
+    st.builds(Rectangle, top=large, left=large, height=lengths, width=lengths)
+    | st.builds(Ellipse, row=large, column=large, down=lengths, across=lengths)
+    | st.builds(Polygon, points=st.lists(st.tuples(large, large), min_size=3, max_size=6).map(tuple))
+)
+
+
+@given(a=st.lists(large_shapes, min_size=1, max_size=2), b=st.lists(large_shapes, min_size=1, max_size=2))
+@settings(max_examples=20)
+def test_large_shapes_are_compared_on_coarser_cells_nearly_as_well(tmp_path_factory, a, b) -> None:
+    case = CaseRecord(key=KEYS[0], height=1700, width=1900)
+    both = [flag(name, 0, shape=shape) for name, drawn in (("Ann", a), ("Bob", b)) for shape in drawn]
+    path = tmp_path_factory.getbasetemp() / "large.sqlite"
+    path.unlink(missing_ok=True)
+    with AnnotationStore(path) as store:
+        store.register(case)
+        store.apply(Edit(title="Add", changes=tuple(Change(before=None, after=one) for one in both)))
+        (found,) = agreement(store)
+    covered = [np.max([shape.coverage((1700, 1900)) for shape in drawn], axis=0) for drawn in (a, b)]
+    either = np.maximum(*covered).sum(dtype=np.float64)
+    if all(each.any() for each in covered):
+        assert found.iou == pytest.approx(np.minimum(*covered).sum(dtype=np.float64) / either, abs=0.01)
+
+
+def test_small_shapes_far_apart_are_compared_pixel_by_pixel(tmp_path) -> None:
+    corners = (0, 3000)
+    both = [
+        flag(name, 0, shape=Rectangle(top=at + shift, left=at, height=4, width=3))
+        for name, shift in (("Ann", 0), ("Bob", 2))
+        for at in corners
+    ]
+    with AnnotationStore(tmp_path / "a.sqlite") as store:
+        store.register(CaseRecord(key=KEYS[0], height=3010, width=3010))
+        store.apply(Edit(title="Add", changes=tuple(Change(before=None, after=one) for one in both)))
+        (one,) = agreement(store)
+    assert one.iou == pytest.approx(1 / 3)
+
+
 def test_nobody_is_compared_with_nobody(tmp_path) -> None:
     assert compare(tmp_path / "a.sqlite") == {}
     assert compare(tmp_path / "a.sqlite", flag("Ann", 0)) == {}

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -64,7 +65,11 @@ def test_a_child_is_in_a_session_of_its_own_and_lets_the_window_go_first(tmp_pat
     child = start(tmp_path, SLEEP)
     assert os.getsid(child.pid) == os.getpgid(child.pid) == child.pid
     own = os.getpriority(os.PRIO_PROCESS, 0)
-    assert os.getpriority(os.PRIO_PROCESS, child.pid) == min(19, own + NICENESS)
+    niceness = min(19, own + NICENESS)
+    assert os.getpriority(os.PRIO_PROCESS, child.pid) == niceness
+    group = Path(f"/proc/{child.pid}/autogroup")
+    if group.exists():
+        assert group.read_text().endswith(f"nice {niceness}\n")
     child.kill()
     wait_for(lambda: not child.is_running())
 

@@ -142,3 +142,15 @@ def test_only_wrong_evidence_reaches_beyond_its_flag() -> None:
     places = make_places(coverage, torch.tensor([0, 0]), flags, GridWeights(SIZE, GRID, None, grow=1.0), 2)
     area = places.weights.sum((1, 2)) * SIZE[0] * SIZE[1]
     assert area.tolist() == pytest.approx([24 * 24, 8 * 8])
+
+
+def test_a_flag_that_has_been_moved_out_of_the_picture_says_nothing() -> None:
+    maps = torch.randn(1, 2, *GRID)
+    flags = [Flag(verdict, 1, None, ANYWHERE) for verdict in USED]
+    places = make_places(
+        torch.zeros(3, *SIZE), torch.zeros(3, dtype=torch.int64), flags, GridWeights(SIZE, GRID, None), 2
+    )
+    logits = maps.mean((2, 3))
+    found = FeedbackLoss(FeedbackConfig(), 1.0)(logits, maps, torch.zeros(2), places)
+    assert {name: float(cost) for name, cost in found.terms.items()} == dict.fromkeys(USED, 0.0)
+    assert torch.equal(found.logits, logits)
