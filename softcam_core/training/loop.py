@@ -248,8 +248,9 @@ class Loop:
                 self._save_model("best", record)
             self._save_model("last", record)
             self.folder.write_metrics([r.row(best=r.epoch == progress.best) for r in progress.history])
+        is_told = is_best and config.keep == "best"  # the last one is kept whatever it is
         self.emit(
-            events.EpochEvent(epoch=record.epoch, metrics=record.figures(), seconds=record.seconds, is_best=is_best)
+            events.EpochEvent(epoch=record.epoch, metrics=record.figures(), seconds=record.seconds, is_best=is_told)
         )
         self.save_state()
 
