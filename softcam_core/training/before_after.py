@@ -26,6 +26,8 @@ from softcam_core.training.metrics import METRICS, measure
 from softcam_core.training.predictions import Predictions
 
 RESAMPLES = 2000
+LEAST_IMAGES = 5
+"""For an interval: a bootstrap of fewer says how many they are, and not how sure a figure is."""
 FLAG_TITLES = {
     "wrong": "Evidence in flags of wrong evidence",
     "correct": "Evidence in flags of correct evidence",
@@ -215,7 +217,7 @@ def _evidence_row(
     # Several flags of an image are one draw of the bootstrap.
     before, after = (np.array([there[there[:, 0] == image, column].mean() for image in images]) for column in (1, 2))
     rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(images), (RESAMPLES, len(images)))
+    drawn = rng.integers(0, len(images), (RESAMPLES if len(images) >= LEAST_IMAGES else 0, len(images)))
     return FigureChange(
         name=name,
         title=title,

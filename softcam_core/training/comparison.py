@@ -29,7 +29,7 @@ class Estimate(_Record):
     ----------
     value : float or None
     low, high : float or None
-        95 % bootstrap interval over images; None where there is none.
+        95 % bootstrap interval over images; None for too few images.
     """
 
     value: Number

@@ -109,6 +109,7 @@ def test_flagged_evidence_goes_and_the_run_says_so(tuned: Path) -> None:
     assert flagged.verdict == "better"
     held_out = rows["test_evidence_wrong"]
     assert (held_out.images, held_out.after.value < held_out.before.value) == (1, True)
+    assert (held_out.change.low, held_out.verdict) == (None, "unsure")  # one image
     assert {"test_auc", "test_accuracy", "test_evidence_annotation", "test_evidence_border"} <= set(rows)
     assert rows["test_evidence_annotation"].change.value > 0
     assert {"wrong", "correct", "missed"} <= set(next(e for e in events if isinstance(e, StepEvent)).terms)
