@@ -184,19 +184,17 @@ class Annotating(QObject):
 
     def flag_at(self, row: float, column: float, verdict: Verdict | None = None) -> None:
         """Annotate the region of the active pane's map under a place of the image, in its pixels."""
-        if self.in_view.opened is None:
-            return
-        try:
-            self._add(
-                region_at(self._session.weighing, self._session.film, row, column), verdict or self.verdict, "Flag"
-            )
-        except UnsayableError as error:
-            self.failed.emit(str(error))
+        if self.in_view.opened is not None:
+            find = partial(region_at, self._session.weighing, self._session.film, row, column)
+            self._flag(find, verdict or self.verdict)
 
     def flag_region(self, number: int, verdict: Verdict) -> None:
         """Annotate a region of the ledger."""
+        self._flag(partial(region_of, self._session.weighing, number), verdict)
+
+    def _flag(self, find: Callable[[], Shape | None], verdict: Verdict) -> None:
         try:
-            shape = region_of(self._session.weighing, number)
+            shape = find()
         except UnsayableError as error:
             self.failed.emit(str(error))
             return

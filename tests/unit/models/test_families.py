@@ -65,7 +65,7 @@ def test_logits_are_the_means_of_the_maps(architecture: str, black_box) -> None:
         assert float((maps.double().mean((2, 3)) - logits).abs().max()) <= 1e-5 * scale
 
 
-@pytest.mark.parametrize("architecture", EXACT + MORE)
+@pytest.mark.parametrize("architecture", [*EXACT, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE)])
 def test_converted_logits_are_the_black_boxs(architecture: str, black_box) -> None:
     network = black_box(architecture)
     model = softcam_of(network, architecture)
