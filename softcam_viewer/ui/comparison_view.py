@@ -30,7 +30,7 @@ COLUMNS = ("Figure", "Images", "Before", "After", "Change", "")
 VERDICTS = {"better": ("✓ better", "ok"), "worse": ("✕ worse", "error"), "unsure": ("· not sure", "muted")}
 """Whether a change is sure to be for the better, in words and as a colour of the theme."""
 ROW, HEADER, HIGHEST = 40, 30, 244
-HINT = "Below each figure its 95 % interval. “Not sure”: that of the change includes 0, or there are too few images for one."
+HINT = "Below each figure its 95 % interval. “Not sure”: that of the change includes 0, or images are too few for one."
 
 
 class ComparisonView(QWidget):
