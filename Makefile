@@ -1,7 +1,8 @@
 # Everything a person or CI does with this repository. `make help` lists it.
 PY := .venv/bin/python
-# Tests of a file stay together: they share networks that take seconds to make, and gain nothing from threads.
-PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --basetemp=build/pytest -n auto --maxprocesses 4 --dist loadfile
+# Tests of a file stay together: they share networks that take seconds to make, and gain nothing from threads. Files keep
+# their order: those with windows of their own take long, and come first.
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --basetemp=build/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Caches and settings of the programs stay in the checkout.
 BOX := XDG_CACHE_HOME=$(CURDIR)/build/cache XDG_CONFIG_HOME=$(CURDIR)/build/config XDG_DATA_HOME=$(CURDIR)/build/data
 

@@ -26,7 +26,7 @@ from softcam_core.evaluation.localization import relevance_mass
 
 CLASS, AGAINST = "opacity", "no finding"
 SIZE, TRAINING, TEST = 128, 1000, 400
-FLAGGED = 30
+FLAGGED, STRENGTH = 30, 3
 BIASED = ["--arch", "compact", "--epochs", "4", "--lr", "2e-3", "--name", "Phantoms with a shortcut"]
 FINE_TUNING = ["--epochs", "10", "--lr", "2e-3", "--l1", "1e-4", "--penalty-warmup", "5", "--set", "training.keep=last"]
 TARGETS = {"auc": 0.95, "tag": 0.1, "lesion": 2.0}
@@ -37,7 +37,13 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3)
     seeds = parser.parse_args().seeds
     root = Path("build/studies/shortcut")
-    report: dict[str, object] = {"machine": machine(), "targets": TARGETS, "flagged": FLAGGED, "seeds": {}}
+    report: dict[str, object] = {
+        "machine": machine(),
+        "targets": TARGETS,
+        "flagged": FLAGGED,
+        "strength": STRENGTH,
+        "seeds": {},
+    }
     has_failed = False
     for seed in range(seeds):
         found = one_seed(root / str(seed), seed)
@@ -68,7 +74,8 @@ def one_seed(folder: Path, seed: int) -> dict:
     biased = folder / "biased/best.safetensors"
     flags = flag_tags(planted, biased, folder / "flags.sqlite")
     start = ["--start", biased, *FINE_TUNING]
-    run("train", *data, "--out", folder / "with", *start, "--annotations", folder / "flags.sqlite")
+    flagged = ["--annotations", folder / "flags.sqlite", "--set", f"feedback.strength={STRENGTH}"]
+    run("train", *data, "--out", folder / "with", *start, *flagged)
     run("train", *data, "--out", folder / "without", *start)
     models = {"biased": biased}
     models |= {f"{name} feedback": folder / name / "best.safetensors" for name in ("with", "without")}
