@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 from PySide6.QtCore import qInstallMessageHandler
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QScrollArea
 
+from softcam_core.annotations.shapes import Ellipse, Rectangle
 from softcam_viewer.app import Viewer, log_qt_message
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +35,7 @@ def wait(viewer: Viewer) -> None:
 
 
 def picture_phantoms() -> None:
-    """Write one picture for each theme, one of methods side by side, and the empty window."""
+    """Write one picture for each theme, of methods side by side, of annotations, and of the empty window."""
     qInstallMessageHandler(log_qt_message)
     app = QApplication([])
     IMAGES.mkdir(parents=True, exist_ok=True)
@@ -61,9 +62,33 @@ def picture_phantoms() -> None:
                 pane.set_method(method)
             wait(viewer)
             viewer.window.grab().save(str(IMAGES / "compare.png"))
+            viewer.session.panes.set_layout("1x1")
+            wait(viewer)
+            annotate(viewer)
+            viewer.window.grab().save(str(IMAGES / "annotations.png"))
         viewer.close()
         viewer.window.deleteLater()
         viewer.garbage.thaw()
+
+
+def annotate(viewer: Viewer) -> None:
+    """Say something of the case in view, and bring the panel into sight."""
+    annotating, image = viewer.session.annotating, viewer.session.film.image
+    assert image is not None
+    height, width = image.size
+    annotating.use_reviewer("Reviewer 1")
+    annotating.flag_region(1, "correct")
+    letter = Rectangle(top=0.87 * height, left=0.03 * width, height=0.1 * height, width=0.09 * width)
+    annotating.draw(letter, "wrong")
+    wait(viewer)
+    annotating.change(annotating.annotations[-1].id, comment="side marker, not lung", confidence=1.0)
+    annotating.draw(Ellipse(row=0.43 * height, column=0.22 * width, down=0.07 * height, across=0.06 * width), "missed")
+    wait(viewer)
+    annotating.select(annotating.annotations[1].id)
+    for side in viewer.window.findChildren(QScrollArea):
+        if side.isAncestorOf(viewer.window.annotations):
+            side.ensureWidgetVisible(viewer.window.annotations, 0, 0)
+    wait(viewer)
 
 
 def main() -> int:

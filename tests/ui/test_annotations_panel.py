@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
+from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QScrollArea
 
 from softcam_core.annotations.shapes import Ellipse, Rectangle
 from softcam_core.annotations.store import AnnotationStore
@@ -49,6 +49,15 @@ def test_a_key_over_evidence_flags_it_and_the_panel_says_so(opened, store, qtbot
     view.left.emit()
     qtbot.keyClick(view, Qt.Key.Key_F)
     assert "Point at the evidence that is wrong" in window.messages.text
+
+
+def test_nothing_of_the_side_panel_is_cut_off(opened, store, settle):
+    opened.session.annotating.draw(BOX, "wrong")
+    settle()
+    area = next(a for a in opened.window.findChildren(QScrollArea) if a.isAncestorOf(opened.window.annotations))
+    opened.window.resize(1440, 900)
+    settle()
+    assert area.widget().minimumSizeHint().width() <= area.viewport().width()
 
 
 def test_the_form_changes_what_is_chosen_and_each_change_is_undone(opened, store, qtbot, settle):

@@ -68,7 +68,7 @@ class AnnotationsPanel(Section):
         line = QWidget()
         row = QHBoxLayout(line)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
+        row.setSpacing(2)
         for name, title in SHORT.items():
             button = QToolButton()
             button.setObjectName("small")
@@ -77,7 +77,7 @@ class AnnotationsPanel(Section):
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.setCheckable(True)
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-            button.setStyleSheet("QToolButton { padding: 3px 4px; }")
+            button.setStyleSheet("QToolButton { padding: 3px 2px; }")
             button.setToolTip(f"What is drawn or pointed at with a tool is said to be: {VERDICTS[name].lower()}")
             button.setAccessibleName(f"Tools say: {VERDICTS[name].lower()}")
             button.clicked.connect(lambda _checked=False, name=name: self._annotating.set_verdict(name))
