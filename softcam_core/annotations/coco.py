@@ -14,9 +14,9 @@ from softcam_core.annotations.annotation import Annotation, CaseRecord, Line, Re
 from softcam_core.annotations.coco_shapes import box_of, fingerprint_of, segmentation_of
 from softcam_core.annotations.collection import Collection
 from softcam_core.annotations.masks import area_within
-from softcam_core.annotations.reading import MAX_SHOWN, read_text, what_is_wrong
+from softcam_core.annotations.reading import MAX_SHOWN, what_is_wrong
 from softcam_core.errors import AnnotationError
-from softcam_core.files import write_whole
+from softcam_core.files import read_text, write_whole
 from softcam_core.imaging.checks import MAX_PIXELS
 from softcam_core.notice import NOTICE
 from softcam_core.version import __version__
@@ -163,7 +163,7 @@ def parse_coco(path: Path) -> CocoFile:
         When it is not such a file, comes from a newer version, or refers to what is not in it.
     """
     try:
-        content = json.loads(read_text(path))
+        content = json.loads(read_text(path, AnnotationError))
     except (ValueError, RecursionError) as error:
         raise AnnotationError(path, f"is not JSON: {error}", "Copy or export it again.") from error
     _check_version(path, content)

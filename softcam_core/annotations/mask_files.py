@@ -18,10 +18,10 @@ from softcam_core.annotations.annotation import Annotation, CaseRecord, Verdict
 from softcam_core.annotations.coco import image_name
 from softcam_core.annotations.collection import Collection, lasting_id
 from softcam_core.annotations.masks import Mask, mask_of
-from softcam_core.annotations.reading import Problems, counted, read_text, what_is_wrong
+from softcam_core.annotations.reading import Problems, counted, what_is_wrong
 from softcam_core.annotations.shapes import Bitmap
 from softcam_core.errors import AnnotationError, ImageReadError, SettingsError
-from softcam_core.files import write_whole
+from softcam_core.files import read_text, write_whole
 from softcam_core.imaging.readers import read_image
 from softcam_core.notice import NOTICE
 
@@ -161,7 +161,7 @@ def _annotation(folder: Path, row: dict[str, str], case: CaseRecord, reviewer: s
 
 def _rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
     """Rows below the header with the numbers of their last lines."""
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True, restval="")
+    reader = csv.DictReader(io.StringIO(read_text(path, AnnotationError), newline=""), strict=True, restval="")
     needed = set(COLUMNS) - {"annotations", "pixels", "notice", "reviewers"}
     try:
         if missing := sorted(needed - set(reader.fieldnames or ())):

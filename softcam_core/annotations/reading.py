@@ -59,26 +59,6 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
-def read_text(path: Path) -> str:
-    """Text of a file in UTF-8, with or without a byte order mark.
-
-    Raises
-    ------
-    AnnotationError
-        When it cannot be read.
-    """
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise AnnotationError(path, "there is no such file", "Check the path.") from error
-    except IsADirectoryError as error:
-        raise AnnotationError(path, "is a folder", "Name the file in it.") from error
-    except OSError as error:
-        raise AnnotationError(path, f"cannot be read: {error.strerror}", "Check its permissions.") from error
-    except UnicodeDecodeError as error:
-        raise AnnotationError(path, "is not a text file in UTF-8", "Save it as UTF-8.") from error
-
-
 def what_is_wrong(error: ValidationError) -> list[tuple[str, str]]:
     """Place and message of each problem that pydantic found, without the values."""
     problems = error.errors(include_url=False, include_input=False)

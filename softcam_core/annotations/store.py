@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -66,12 +66,11 @@ class AnnotationStore:
         self._read_only = read_only
         self._remark = ""
         self._writes, self._seen = 0, 0
-        try:
+        with ExitStack() as undone:
+            undone.callback(self._db.close)
             with told_in_words(self.path):
                 self._open(busy_seconds)
-        except BaseException:
-            self._db.close()
-            raise
+            undone.pop_all()
 
     def _open(self, busy_seconds: float) -> None:
         version = version_of(self._db, self.path)
@@ -319,15 +318,17 @@ class AnnotationStore:
     def _transaction(self, kind: str) -> Iterator[None]:
         is_part = self._db.in_transaction
         self._db.execute("SAVEPOINT part" if is_part else f"BEGIN {kind}")
-        try:
+        with ExitStack() as undone:
+            undone.callback(self._take_back, is_part=is_part)
             yield
             self._db.execute("RELEASE part" if is_part else "COMMIT")
-        except BaseException:
-            # SQLite has taken back by itself what it had no space for.
-            if self._db.in_transaction:
-                for statement in ("ROLLBACK TO part", "RELEASE part") if is_part else ("ROLLBACK",):
-                    self._db.execute(statement)
-            raise
+            undone.pop_all()
+
+    def _take_back(self, *, is_part: bool) -> None:
+        # SQLite has taken back by itself what it had no space for.
+        if self._db.in_transaction:
+            for statement in ("ROLLBACK TO part", "RELEASE part") if is_part else ("ROLLBACK",):
+                self._db.execute(statement)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

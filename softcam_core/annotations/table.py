@@ -17,10 +17,10 @@ from pydantic import ValidationError
 from softcam_core.annotations.annotation import Annotation, CaseRecord
 from softcam_core.annotations.collection import Collection
 from softcam_core.annotations.masks import area_within
-from softcam_core.annotations.reading import Problems, read_text, what_is_wrong
+from softcam_core.annotations.reading import Problems, what_is_wrong
 from softcam_core.annotations.shapes import SHAPES
 from softcam_core.errors import AnnotationError
-from softcam_core.files import write_whole
+from softcam_core.files import read_text, write_whole
 from softcam_core.notice import NOTICE
 
 _CASE = ("height", "width", "sop_instance_uid", "path")
@@ -129,7 +129,7 @@ def _utc(seconds: float) -> str:
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Rows below the header with the numbers of their last lines."""
     with _long_fields():
-        reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+        reader = csv.reader(io.StringIO(read_text(path, AnnotationError), newline=""), strict=True)
         try:
             header = next(reader, [])
             _check_header(path, header)

@@ -12,6 +12,7 @@ from softcam_core.data.checks import MAX_SHOWN, counted, listed
 from softcam_core.data.records import Listing, Record, find_patient
 from softcam_core.data.samples import Box
 from softcam_core.errors import ManifestError
+from softcam_core.files import read_text
 
 if TYPE_CHECKING:
     from softcam_core.data.source import DataSource
@@ -123,16 +124,7 @@ def read_coco(source: DataSource) -> Listing:
 
 def _parse(source: DataSource) -> _Coco:
     path = source.path
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise ManifestError(path, "there is no such file", "Check the path.") from error
-    except IsADirectoryError as error:
-        raise ManifestError(path, "is a folder", "Choose the JSON file in it.") from error
-    except OSError as error:
-        raise ManifestError(path, f"cannot be read: {error.strerror}", "Check its permissions.") from error
-    except UnicodeDecodeError as error:
-        raise ManifestError(path, "is not a text file in UTF-8", "Save it as JSON in UTF-8.") from error
+    text = read_text(path, ManifestError)
     try:
         return _Coco.model_validate_json(text)
     except ValidationError as error:

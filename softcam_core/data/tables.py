@@ -15,6 +15,7 @@ from softcam_core.data.labelling import whole_number
 from softcam_core.data.records import Listing, Record, find_patient, merge_boxes
 from softcam_core.data.samples import SPLIT_NAMES, Box
 from softcam_core.errors import ManifestError
+from softcam_core.files import read_text
 
 if TYPE_CHECKING:
     from softcam_core.data.source import DataSource
@@ -233,17 +234,8 @@ def _is_nothing(cell: str) -> bool:
 
 
 def _read_text(path: Path) -> str:
-    if path.is_dir():
-        raise ManifestError(path, "is a folder", "Choose a CSV file.")
-    try:
-        # utf-8-sig also takes files without the byte order mark that spreadsheets write.
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise ManifestError(path, "there is no such file", "Check the path.") from error
-    except OSError as error:
-        raise ManifestError(path, f"cannot be read: {error.strerror}", "Check its permissions.") from error
-    except UnicodeDecodeError as error:
-        raise ManifestError(path, "is not a text file in UTF-8", "Save the table as CSV (UTF-8).") from error
+    # Lines end as the program that wrote them had it.
+    text = read_text(path, ManifestError).replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in text:
         raise ManifestError(path, "is not a text file", "Save the table as CSV (UTF-8).")
     if not text.strip():

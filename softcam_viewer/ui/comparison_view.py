@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
     QLabel,
@@ -21,6 +20,7 @@ from PySide6.QtWidgets import (
 from softcam_viewer.model.comparing import Comparing
 from softcam_viewer.model.job_words import name_of_job
 from softcam_viewer.ui.elided_label import ElidedLabel
+from softcam_viewer.ui.row_table import read_by_rows
 from softcam_viewer.ui.theme import current_theme
 
 if TYPE_CHECKING:
@@ -73,17 +73,10 @@ class ComparisonView(QWidget):
         self.leave.setToolTip("Decide later: both models stay open")
         table = self.table
         table.setModel(self._lines)
-        table.setAccessibleName("Figures before and after")
-        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        table.setTabKeyNavigation(False)
-        table.setShowGrid(False)
-        table.verticalHeader().hide()
+        read_by_rows(table, "Figures before and after")
         table.verticalHeader().setDefaultSectionSize(ROW)
         table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         header = table.horizontalHeader()
-        header.setHighlightSections(False)
         header.setFixedHeight(HEADER)
         header.setStretchLastSection(False)
         head = QHBoxLayout()

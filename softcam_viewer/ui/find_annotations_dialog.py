@@ -9,7 +9,6 @@ from typing import Any
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QCheckBox,
     QComboBox,
     QDialog,
@@ -29,6 +28,7 @@ from softcam_core.annotations.query import Query
 from softcam_viewer.model.cases import AnyIndex
 from softcam_viewer.model.finding import Finding, Found
 from softcam_viewer.model.session import Session
+from softcam_viewer.ui.row_table import read_by_rows
 from softcam_viewer.ui.theme import current_theme
 from softcam_viewer.ui.verdict_marks import verdict_color, verdict_icon
 
@@ -167,21 +167,14 @@ class FindAnnotationsDialog(QDialog):
     def _build_table(self) -> None:
         table = self.table
         table.setModel(FoundModel(self.finding, self))
-        table.setAccessibleName("Annotations that were found")
-        table.setShowGrid(False)
+        read_by_rows(table, "Annotations that were found")
         table.setWordWrap(False)
-        table.setTabKeyNavigation(False)
-        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         across, down = table.horizontalHeader(), table.verticalHeader()
         for column, width in enumerate(WIDTHS):
             table.setColumnWidth(column, width)
         across.setSectionResizeMode(COLUMNS.index("Remark"), QHeaderView.ResizeMode.Stretch)
-        across.setHighlightSections(False)
         down.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)  # of 100,000 rows none is measured
         down.setDefaultSectionSize(30)
-        down.hide()
         table.activated.connect(lambda _index: self._open())
 
     def _ask(self, _value: object = None) -> None:

@@ -14,7 +14,6 @@ from PySide6.QtGui import (
     QStandardItemModel,
 )
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QDialog,
     QHBoxLayout,
     QHeaderView,
@@ -33,6 +32,7 @@ from softcam_viewer.model.job_words import DECISIONS, name_of_job, progress_text
 from softcam_viewer.ui.elided_label import ElidedLabel
 from softcam_viewer.ui.job_buttons import JobButtons
 from softcam_viewer.ui.job_curves import JobCurves
+from softcam_viewer.ui.row_table import read_by_rows
 from softcam_viewer.ui.theme import current_theme
 
 if TYPE_CHECKING:
@@ -120,18 +120,11 @@ class JobsDialog(QDialog):
     def _build(self) -> None:
         table = self.table
         table.setModel(self._lines)
-        table.setAccessibleName("Jobs")
-        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        table.setTabKeyNavigation(False)
-        table.setShowGrid(False)
-        table.verticalHeader().hide()
+        read_by_rows(table, "Jobs")
         table.verticalHeader().setDefaultSectionSize(ROW)
         self._lines.setHorizontalHeaderLabels(list(COLUMNS))
         header = table.horizontalHeader()
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setHighlightSections(False)
         for place, mode in enumerate(("Stretch", "ResizeToContents", "ResizeToContents")):
             header.setSectionResizeMode(place, QHeaderView.ResizeMode[mode])
         self._empty.setObjectName("muted")

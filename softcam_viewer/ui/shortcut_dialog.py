@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QDialog,
     QDialogButtonBox,
     QGridLayout,
@@ -25,6 +24,7 @@ from PySide6.QtWidgets import (
 from softcam_viewer.commands import COMMAND, COMMANDS
 from softcam_viewer.shortcuts import FIXED, changed_only, keys_in_use, owner_of
 from softcam_viewer.ui.actions import key_text
+from softcam_viewer.ui.row_table import read_by_rows
 
 NAME_ROLE = Qt.ItemDataRole.UserRole + 1
 MOST_KEYS = 2
@@ -100,19 +100,12 @@ class ShortcutDialog(QDialog):
     def _make_table(self) -> QTableWidget:
         table = QTableWidget(len(COMMANDS), 3)
         table.setHorizontalHeaderLabels(["Command", "Menu", "Keys"])
-        table.verticalHeader().hide()
-        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        table.setTabKeyNavigation(False)
-        table.setShowGrid(False)
-        table.setAccessibleName("Commands and their keys")
+        read_by_rows(table, "Commands and their keys")
         header = table.horizontalHeader()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(2, QHeaderView.ResizeMode.Interactive)
         header.resizeSection(2, 190)
-        header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         for row, command in enumerate(COMMANDS):
             for column, text in enumerate((command.label, command.menu, key_text(self._keys[command.name]))):
